@@ -148,12 +148,12 @@ def is_demo_key(signer: str, key: PublicKey) -> bool:
     return SigningKey.demo_of(signer).public.key_id == key.key_id
 
 
-def sign(context: str, document: Json, private: SigningKey) -> Signature:
+def sign(context: str, document: Json | bytes, private: SigningKey) -> Signature:
     """Sign a document.
 
     Args:
         context: what kind of document it is, such as `edge-anpr/policy/3`.
-        document: JSON values only, without its signatures.
+        document: JSON values only, without its signatures; or their canonical form.
         private: the signer's key.
 
     Raises:
@@ -163,12 +163,12 @@ def sign(context: str, document: Json, private: SigningKey) -> Signature:
     return Signature(key_id=private.public.key_id, signature=signature.decode("ascii"))
 
 
-def verify(context: str, document: Json, signature: Signature, public: PublicKey) -> None:
+def verify(context: str, document: Json | bytes, signature: Signature, public: PublicKey) -> None:
     """Verify a signature of a document under a key.
 
     Args:
         context: what kind of document it is, such as `edge-anpr/policy/3`.
-        document: JSON values only, without its signatures.
+        document: JSON values only, without its signatures; or their canonical form.
         signature: the signature, with the id of its key.
         public: the key that must have made it.
 
@@ -182,16 +182,17 @@ def verify(context: str, document: Json, signature: Signature, public: PublicKey
         raise _refused("the document was changed after signing, or is another one")
 
 
-def signed_bytes(context: str, document: Json) -> bytes:
+def signed_bytes(context: str, document: Json | bytes) -> bytes:
     """The bytes that are signed: the context, a zero byte, the canonical JSON.
 
     Raises:
         KeyFileError: the document has no canonical form.
     """
     try:
-        return context.encode() + b"\0" + canonical_json(document)
+        canonical = document if isinstance(document, bytes) else canonical_json(document)
     except NotCanonicalError as error:
         raise _refused(str(error)) from None
+    return context.encode() + b"\0" + canonical
 
 
 def _refused(why: str) -> KeyFileError:

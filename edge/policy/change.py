@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta, timezone
@@ -162,9 +163,10 @@ def _compared(
     before: WeeklySchedule | None, after: WeeklySchedule | None, days: Sequence[date]
 ) -> tuple[int, int]:
     """How many minutes the second has more on these days, and how many less."""
-    old, new = _open(before, days), _open(after, days)
-    more = sum(len(new_day - old_day) for old_day, new_day in zip(old, new, strict=True))
-    less = sum(len(old_day - new_day) for old_day, new_day in zip(old, new, strict=True))
+    # Most days are like others: each pair is compared once.
+    pairs = Counter(zip(_open(before, days), _open(after, days), strict=True))
+    more = sum(times * len(new - old) for (old, new), times in pairs.items())
+    less = sum(times * len(old - new) for (old, new), times in pairs.items())
     return more, less
 
 

@@ -336,9 +336,17 @@ class Policy(Strict):
         """
         return self.model_dump(mode="json", by_alias=True)
 
+    def canonical(self) -> bytes:
+        """The bytes that are signed: the document as canonical JSON (RFC 8785).
+
+        Raises:
+            NotCanonicalError: it holds a value that canonical JSON cannot write.
+        """
+        return canonical_json(self.document())
+
     def sha256(self) -> str:
         """Hex digest of the policy's canonical JSON (RFC 8785)."""
-        return hashlib.sha256(canonical_json(self.document())).hexdigest()
+        return hashlib.sha256(self.canonical()).hexdigest()
 
     def draft_sha256(self) -> str:
         """Hex digest of the policy without the data protection officer's opinion.

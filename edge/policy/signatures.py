@@ -6,6 +6,7 @@ signature covers every value, but not comments and layout of the file.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
@@ -75,9 +76,10 @@ def add_signature(
     policy: Policy, key: SigningKey, before: PolicySignatures | None
 ) -> PolicySignatures:
     """The signatures with one more; those of another version are dropped."""
-    digest = policy.sha256()
+    canonical = policy.canonical()
+    digest = hashlib.sha256(canonical).hexdigest()
     kept = {} if before is None or before.policy_sha256 != digest else dict(before.signatures)
-    kept[key.signer] = sign(CONTEXT, policy.document(), key)
+    kept[key.signer] = sign(CONTEXT, canonical, key)
     return PolicySignatures(policy_sha256=digest, signatures=kept)
 
 
@@ -139,21 +141,21 @@ def signers_of(
     Raises:
         KeyFileError: `E_SIGNATURE`: they are of another policy, or one of them is not valid.
     """
-    if signatures.policy_sha256 != policy.sha256():
+    canonical = policy.canonical()
+    if signatures.policy_sha256 != hashlib.sha256(canonical).hexdigest():
         raise KeyFileError(
             f"{SIGNATURES_FILE}: the policy has changed since it was signed; have it signed again "
             "with `edge-anpr policy sign`",
             code="E_SIGNATURE",
         )
     holders = policy.approvals.signers if known is None else known
-    document = policy.document()
     found = set()
     for name, signature in signatures.signatures.items():
         holder = holders.get(name)
         if holder is None:
             continue
         try:
-            verify(CONTEXT, document, signature, PublicKey.parse(holder.key))
+            verify(CONTEXT, canonical, signature, PublicKey.parse(holder.key))
         except KeyFileError as error:
             raise KeyFileError(
                 f"{SIGNATURES_FILE}: {name}: {error.message}", code="E_SIGNATURE"

@@ -15,7 +15,9 @@ from edge.adapters.broker.publisher import PublisherLimits
 from edge.authority.store import HitStore
 from edge.desk import accounts
 from edge.desk.folder import DeskFolder
+from edge.desk.store import database
 from tests.support.brokers import MOSQUITTO, Broker, Mosquitto
+from tests.support.desk_tables import QuickTables
 from tests.support.desk_web import opened
 from tests.support.desks import make_desk
 from tests.support.disks import small_tmpfs
@@ -60,16 +62,28 @@ def _needs_no_postgresql(item: pytest.Item) -> bool:
 @pytest.fixture(scope="session", autouse=True)
 def quick_passphrases() -> Iterator[None]:
     """Hashes of passphrases that cost little; each names its cost, also for other processes."""
-    real = accounts._HASHER
-    accounts._HASHER = PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)
-    yield
-    accounts._HASHER = real
+    with pytest.MonkeyPatch.context() as patch:
+        hash_with(PasswordHasher(time_cost=1, memory_cost=64, parallelism=1), patch)
+        yield
 
 
 @pytest.fixture
 def real_passphrases(monkeypatch: pytest.MonkeyPatch) -> None:
     """Hashes of passphrases at the cost that the product uses."""
-    monkeypatch.setattr(accounts, "_HASHER", PasswordHasher())
+    hash_with(PasswordHasher(), monkeypatch)
+
+
+def hash_with(hasher: PasswordHasher, patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(accounts, "_HASHER", hasher)
+    patch.setattr(accounts, "_NOBODYS_HASH", hasher.hash("the passphrase of nobody"))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def quick_tables() -> Iterator[None]:
+    """The tables of desks, made by all their versions once, and then used again."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(database, "_upgrade", QuickTables(database._upgrade))
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -83,9 +97,9 @@ def postgres_server() -> Iterator[Postgres]:
 
 @pytest.fixture
 def postgres(postgres_server: Postgres) -> Iterator[Postgres]:
-    """A running PostgreSQL that loses the test's databases when the test ends."""
+    """A running PostgreSQL that empties the test's databases when the test ends."""
     yield postgres_server
-    postgres_server.drop_databases()
+    postgres_server.clear_databases()
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

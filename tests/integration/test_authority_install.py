@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from edge.adapters.broker.embedded_broker import EmbeddedBroker
 from edge.adapters.broker.mqtt import BrokerLink
 from edge.adapters.broker.options import BrokerOptions
 from edge.errors import EXTRA_OF
+from tests.support.command_server import CommandServer
 from tests.support.parties import PLATE, Parties, evidence, make_parties, topic_of
 from tests.support.product import REPOSITORY, Finished, environment, product
 from tests.support.sites import MadeSite, make_site
@@ -28,23 +29,33 @@ MISSING = sorted(EXTRA_OF)
 
 BASE = f"""\
 import sys
-from importlib.abc import MetaPathFinder
-
-
-class NotInstalled(MetaPathFinder):
-    def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] in {set(MISSING)!r}:
-            raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
-
-
-sys.meta_path.insert(0, NotInstalled())
+from tests.support.command_server import refuse_to_import
+refuse_to_import({MISSING!r})
 """
-MAIN = BASE + "from edge.cli import main\nmain(sys.argv[1:])\n"
 
 
-def base_install(*arguments: str | Path, program: str = MAIN) -> Finished:
+@pytest.fixture(scope="module")
+def base_server() -> Iterator[CommandServer]:
+    server = CommandServer(environment(), MISSING)
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def base_install(base_server: CommandServer) -> Callable[..., Finished]:
+    """Runs a command of the base installation in a process of its own."""
+
+    def run(*arguments: str | Path) -> Finished:
+        words = [str(one) for one in arguments]
+        return Finished(*base_server.run(words, environment(), None, 120))
+
+    return run
+
+
+def base_program(program: str, *arguments: str) -> Finished:
+    """Runs a program in a new interpreter of the base installation."""
     done = subprocess.run(
-        [sys.executable, "-c", program, *map(str, arguments)],
+        [sys.executable, "-c", BASE + program, *arguments],
         env=environment(),
         capture_output=True,
         text=True,
@@ -90,12 +101,21 @@ def _picture(path: Path) -> None:
 
 
 def test_the_child_process_lacks_every_package_of_the_extras() -> None:
-    for name in MISSING:
-        done = base_install(program=BASE + f"import {name}\n")
-        assert f"ModuleNotFoundError: No module named '{name}'" in done.err
+    program = (
+        "for name in sys.argv[1:]:\n"
+        "    try:\n        __import__(name)\n"
+        "    except ModuleNotFoundError as error:\n        print(error)\n"
+    )
+
+    done = base_program(program, *MISSING)
+
+    assert (done.status, done.err) == (0, "")
+    assert done.out.splitlines() == [f"No module named '{name}'" for name in MISSING]
 
 
-def test_an_authority_receives_opens_and_reviews_a_hit(made: Artefacts, tmp_path: Path) -> None:
+def test_an_authority_receives_opens_and_reviews_a_hit(
+    made: Artefacts, base_install: Callable[..., Finished], tmp_path: Path
+) -> None:
     hit = made.parties.hit(evidence())
     store = ("--store", tmp_path / "store")
     both = ("--box-keys", made.parties.box_file, "--keys", made.parties.authority_folder)
@@ -138,19 +158,21 @@ CHECKS: dict[str, Callable[[Artefacts, Path], list[str | Path]]] = {
 
 
 @pytest.mark.parametrize("name", CHECKS)
-def test_the_base_installation_can_run(name: str, made: Artefacts, tmp_path: Path) -> None:
+def test_the_base_installation_can_run(
+    name: str, made: Artefacts, base_install: Callable[..., Finished], tmp_path: Path
+) -> None:
     done = base_install(*CHECKS[name](made, tmp_path))
 
     assert (done.status, done.err) == (0, "")
 
 
 def test_every_help_works_without_the_extra() -> None:
-    program = BASE + (
+    program = (
         "import json\nfrom edge.cli import execute\n"
         "assert all(execute([*words, '--help']) == 0 for words in json.loads(sys.argv[1]))\n"
     )
 
-    assert base_install(json.dumps([*commands()]), program=program).status == 0
+    assert base_program(program, json.dumps([*commands()])).status == 0
 
 
 NEEDS_EXTRA: dict[str, Callable[[Artefacts, Path], list[str | Path]]] = {
@@ -183,7 +205,11 @@ NEEDS_EXTRA: dict[str, Callable[[Artefacts, Path], list[str | Path]]] = {
 @pytest.mark.parametrize("name", NEEDS_EXTRA)
 @pytest.mark.parametrize("as_json", [False, True])
 def test_a_command_of_an_extra_names_it(
-    name: str, as_json: bool, made: Artefacts, tmp_path: Path
+    name: str,
+    as_json: bool,
+    made: Artefacts,
+    base_install: Callable[..., Finished],
+    tmp_path: Path,
 ) -> None:
     arguments = NEEDS_EXTRA[name](made, tmp_path)
     done = base_install(*arguments, *(["--json"] if as_json else []))
@@ -197,11 +223,11 @@ def test_a_command_of_an_extra_names_it(
 
 
 def test_the_python_interface_names_the_extra_too() -> None:
-    program = BASE + (
+    program = (
         "import edge, pathlib\n"
         "try:\n    edge.read_plates(pathlib.Path('x.jpg'))\n"
         "except edge.EdgeError as error:\n    print(error.code, error.message)\n"
     )
-    done = base_install(program=program)
+    done = base_program(program)
 
     assert done.out.startswith("E_EXTRA this needs the Python module ")

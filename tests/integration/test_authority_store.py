@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import sqlite3
 import stat
-import subprocess
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta, timezone
@@ -23,7 +21,7 @@ from edge.privacy.hit import Hit, HitError
 from edge.privacy.keys import RETIRED_KEY_GRACE
 from edge.privacy.sealing import Picture, SealError
 from tests.support.parties import MORNING, PLATE, Parties, evidence, make_parties
-from tests.support.product import REPOSITORY, environment
+from tests.support.product import run_program
 
 NOW = datetime(2026, 12, 1, 12, 0, tzinfo=timezone.utc)
 
@@ -115,15 +113,7 @@ os.kill(os.getpid(), 9)
 
 def test_a_stored_hit_survives_an_immediate_kill(folder: Path, parties: Parties) -> None:
     hit = parties.hit()
-    done = subprocess.run(
-        [sys.executable, "-c", PUT_AND_DIE, str(folder)],
-        input=hit.to_payload(),
-        env=environment(),
-        cwd=REPOSITORY,
-        check=False,
-        timeout=60,
-    )
-    assert done.returncode == -9
+    assert run_program(PUT_AND_DIE, folder, given=hit.to_payload()).status == -9
 
     with HitStore.open(folder) as store:
         assert store.payload(hit.hit_id) == hit.to_payload()

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import random
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from functools import partial
@@ -29,7 +27,7 @@ from tests.support.brokers import Mosquitto, wait_until
 from tests.support.desks import make_desk
 from tests.support.parties import AUTHORITY, Parties, make_parties
 from tests.support.postgres import Postgres
-from tests.support.product import REPOSITORY, environment, product, start, verb
+from tests.support.product import product, run_program, start, verb
 from tests.support.receiving import boxes_of, publish, take, utc, waiting_box
 
 pytestmark = needs_mosquitto
@@ -208,14 +206,7 @@ def test_a_consumer_killed_at_a_chosen_moment_loses_and_doubles_nothing(
 
     # A receipt that was sent before the kill may be sent again, the same.
     with waiting_box(mosquitto, 3) as receipts:
-        killed = subprocess.run(
-            [sys.executable, "-c", KILLED, *map(str, arguments)],
-            env=environment(),
-            cwd=REPOSITORY,
-            check=False,
-            timeout=60,
-        )
-        assert killed.returncode == -signal.SIGKILL
+        assert run_program(KILLED, *map(str, arguments)).status == -signal.SIGKILL
         # No receipt before the commit: whatever was kept or sent is of a stored hit.
         there = stored(desk)
         assert receipts_of(desk) <= set(there)
@@ -450,14 +441,7 @@ def test_a_move_that_was_killed_is_finished_by_the_same_command(
 ) -> None:
     desk, hits = filled(tmp_path, parties)
     line = move_to(desk, postgres.new_database(), tmp_path)
-    killed = subprocess.run(
-        [sys.executable, "-c", DIES, moment, *map(str, line)],
-        env=environment(),
-        cwd=REPOSITORY,
-        check=False,
-        timeout=120,
-    )
-    assert killed.returncode == -signal.SIGKILL
+    assert run_program(DIES, moment, *line).status == -signal.SIGKILL
     with pytest.raises(OutboxError) as closed:
         put(desk, parties.hit())
     assert closed.value.code == "E_DESK_MOVED"

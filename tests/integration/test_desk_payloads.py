@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
@@ -29,7 +27,7 @@ from edge.privacy.hit import Hit
 from tests.support.desks import NOW, make_desk
 from tests.support.object_store import CREDENTIALS, ObjectServer, object_server
 from tests.support.parties import Parties, make_parties
-from tests.support.product import REPOSITORY, environment, verb
+from tests.support.product import run_program, verb
 
 COUNT = itertools.count()
 DESK_KEY = SigningKey.generate("desk")
@@ -240,15 +238,9 @@ DeskHits(database).put(parse_hit(payload), payload, parse_utc(sys.argv[2]))
 
 
 def die_after_writing(desk: DeskFolder, hit: Hit) -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", PUT_AND_DIE, str(desk.path), "2026-12-01T12:00:00.000Z"],
-        input=hit.to_payload(),
-        env=environment(CREDENTIALS),
-        cwd=REPOSITORY,
-        check=False,
-        timeout=60,
-    )
-    assert done.returncode == -9
+    at = "2026-12-01T12:00:00.000Z"
+    done = run_program(PUT_AND_DIE, desk.path, at, given=hit.to_payload(), env=CREDENTIALS)
+    assert done.status == -9
 
 
 def test_a_payload_whose_row_was_not_committed_is_used_again_or_swept(

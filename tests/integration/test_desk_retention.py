@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from functools import partial
@@ -31,7 +29,7 @@ from tests.integration.test_desk_store import dumped
 from tests.support.brokers import wait_until
 from tests.support.desks import FIRST, NOW, make_desk
 from tests.support.parties import SITE, Parties, make_parties
-from tests.support.product import REPOSITORY, environment
+from tests.support.product import run_program
 from tests.support.reviews import (
     CONFIRMED,
     OFFICER,
@@ -399,14 +397,8 @@ def test_a_run_that_was_killed_has_done_whole_steps_and_the_next_one_finishes(
         room.stored()
     room.at(40)
     for step, left in (("logged", 5), ("committed", 3)):
-        done = subprocess.run(
-            [sys.executable, "-c", RUN_AND_DIE, room.desk.path, room.now.isoformat(), step],
-            env=environment(),
-            cwd=REPOSITORY,
-            check=False,
-            timeout=60,
-        )
-        assert done.returncode == -9
+        done = run_program(RUN_AND_DIE, room.desk.path, room.now.isoformat(), step)
+        assert done.status == -9
         assert DeskHits(room.database).counts()["hits"] == left + 1
         assert len(room.retention().statements()) == (5 - left) // 2
 

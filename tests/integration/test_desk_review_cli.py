@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pty
+import shutil
 import subprocess
 from collections.abc import Iterator
 from datetime import datetime, timezone
@@ -14,7 +15,7 @@ import pytest
 
 from edge.desk.accounts import ActingPerson
 from edge.desk.findings import verify_findings
-from edge.desk.folder import DeskFolder
+from edge.desk.folder import DeskFolder, open_folder
 from edge.desk.people import DeskPeople
 from edge.desk.personal_keys import personal_keys
 from edge.desk.reviewing import finding_payloads
@@ -33,13 +34,28 @@ OFFICER, SECOND, OTHER_PLATE = "els-wouters", "tom-claes", "9ZZZ876"
 
 
 class Office:
-    """A desk with two officers who have keys, and a stored hit."""
+    """A desk with two officers who have keys, and a stored hit.
 
-    def __init__(self, base: Path) -> None:
+    Args:
+        base: a folder for the test.
+        like: an office whose desk is copied, with the same people and keys.
+    """
+
+    def __init__(self, base: Path, like: Office | None = None) -> None:
         self.base = base
-        self.parties: Parties = make_parties(base)
-        self.desk: DeskFolder = make_desk(base / "desk", utc=self.utc)
-        self.hit: Hit = self.parties.hit(
+        self.keys: Path = base / "keys-of" if like is None else like.keys
+        self.parties: Parties = make_parties(base) if like is None else like.parties
+        self.desk: DeskFolder
+        self.hit: Hit
+        if like is None:
+            self.make()
+        else:
+            self.hit = like.hit
+            self.desk = open_folder(shutil.copytree(like.desk.path, base / "desk"))
+
+    def make(self) -> None:
+        self.desk = make_desk(self.base / "desk", utc=self.utc)
+        self.hit = self.parties.hit(
             evidence(Picture("vehicle", b"a jpeg of a vehicle", MaskMethod.MEANING))
         )
         with self.desk.open_people(self.utc) as people:
@@ -50,7 +66,7 @@ class Office:
         with self.desk.open_database() as database:
             DeskHits(database).put(self.hit, self.hit.to_payload(), self.utc())
         for person in (OFFICER, SECOND):
-            done = verb("desk", "people", "key", "--out", base / "keys-of", *self.acting(person))
+            done = verb("desk", "people", "key", "--out", self.keys, *self.acting(person))
             assert done.status == 0, done.err
 
     def utc(self) -> datetime:
@@ -69,14 +85,19 @@ class Office:
         return [
             "desk", "review", self.hit.hit_id, *self.acting(person), "--keys",
             self.parties.authority_folder, "--box-keys", self.parties.box_file, "--sign-with",
-            self.base / "keys-of" / f"{person}.signer.private.json", "--out",
+            self.keys / f"{person}.signer.private.json", "--out",
             self.base / "pictures", *more,
         ]  # fmt: skip
 
 
+@pytest.fixture(scope="module")
+def first_office(tmp_path_factory: pytest.TempPathFactory) -> Office:
+    return Office(tmp_path_factory.mktemp("office"))
+
+
 @pytest.fixture
-def office(tmp_path: Path) -> Iterator[Office]:
-    office = Office(tmp_path)
+def office(first_office: Office, tmp_path: Path) -> Iterator[Office]:
+    office = Office(tmp_path, first_office)
     yield office
     kept = dumped(office.desk) + b"".join(
         file.read_bytes() for file in office.desk.path.iterdir() if file.is_file()
@@ -153,7 +174,7 @@ def test_a_wrong_plate_is_one_line_without_it(office: Office) -> None:
 
 
 def test_who_may_not_review_gets_no_picture(office: Office) -> None:
-    key = office.base / "keys-of" / f"{OFFICER}.signer.private.json"
+    key = office.keys / f"{OFFICER}.signer.private.json"
     words = [str(word) for word in office.words(FIRST)]
     words[words.index("--sign-with") + 1] = str(key)
     done = at_terminal(*words)

@@ -162,7 +162,7 @@ def test_hits_wait_at_the_broker_while_the_disk_of_the_database_is_full(
         after = verb(*shard(desk.address, parties, mosquitto.port, "--once", "1", "--json"))
         with desk.open_database() as database:
             payload = DeskHits(database).payload(hit.hit_id)
-        postgres.drop_databases()
+        postgres.clear_databases()
 
     assert done.status == ExitCode.STORAGE
     (line,) = done.error_lines

@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import sqlite3
 import stat
-import subprocess
-import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
@@ -32,7 +30,7 @@ from tests.support.desks import NOW, make_desk, now
 from tests.support.disks import small_tmpfs
 from tests.support.parties import PLATE, Parties, make_parties, topic_of
 from tests.support.postgres import PASSWORD, Postgres
-from tests.support.product import REPOSITORY, environment
+from tests.support.product import run_program
 from tests.support.receiving import boxes_of, take
 
 
@@ -105,16 +103,9 @@ def test_a_stored_hit_survives_an_immediate_kill(
     desk: DeskFolder, hits: DeskHits, parties: Parties
 ) -> None:
     hit = parties.hit()
-    done = subprocess.run(
-        [sys.executable, "-c", PUT_AND_DIE, desk.address],
-        input=hit.to_payload(),
-        env=environment(),
-        cwd=REPOSITORY,
-        check=False,
-        timeout=60,
-    )
+    done = run_program(PUT_AND_DIE, desk.address, given=hit.to_payload())
 
-    assert done.returncode == -9
+    assert done.status == -9
     assert hits.payload(hit.hit_id) == hit.to_payload()
 
 

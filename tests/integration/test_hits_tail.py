@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import signal
-import subprocess
-import sys
 import threading
 from pathlib import Path
 
@@ -18,7 +16,7 @@ from edge.errors import PublishError
 from edge.privacy.hit import ReceiptVerifier
 from tests.support.brokers import Broker, wait_until
 from tests.support.parties import Parties
-from tests.support.product import REPOSITORY, environment
+from tests.support.product import run_program
 from tests.support.receiving import (
     fates,
     options,
@@ -145,14 +143,8 @@ def test_each_hit_is_stored_exactly_once_after_a_kill_at_any_moment(
     arguments = [broker.port, tmp_path / "store", parties.box_file, parties.authority_folder]
 
     for _ in range(2):
-        killed = subprocess.run(
-            [sys.executable, "-c", KILLED_TAIL, *map(str, arguments), moment],
-            env=environment(),
-            cwd=REPOSITORY,
-            check=False,
-            timeout=60,
-        )
-        assert killed.returncode == -signal.SIGKILL
+        killed = run_program(KILLED_TAIL, *map(str, arguments), moment)
+        assert killed.status == -signal.SIGKILL
     arrivals = tail(broker, receiver(parties, store))
 
     assert sorted(hit.hit_id for hit in store.hits()) == sorted(hit.hit_id for hit in hits)

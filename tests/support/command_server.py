@@ -23,6 +23,7 @@ import tempfile
 import threading
 import traceback
 from collections.abc import Mapping, Sequence
+from importlib.abc import MetaPathFinder
 from pathlib import Path
 from typing import NoReturn
 
@@ -37,13 +38,14 @@ class CommandServer:
 
     Args:
         environment: of the server; a command has its own.
+        lacking: packages that its commands cannot import.
     """
 
-    def __init__(self, environment: Mapping[str, str]) -> None:
+    def __init__(self, environment: Mapping[str, str], lacking: Sequence[str] = ()) -> None:
         self._requests, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with its:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", __name__, str(its.fileno())],
+                [sys.executable, "-m", __name__, str(its.fileno()), *lacking],
                 env=dict(environment),
                 pass_fds=[its.fileno()],
                 stdin=subprocess.DEVNULL,
@@ -60,8 +62,21 @@ class CommandServer:
         environment: Mapping[str, str],
         cwd: Path | None,
         timeout_s: float,
+        *,
+        program: str = "",
+        given: bytes = b"",
+        terminal: int | None = None,
     ) -> tuple[int, str, str]:
         """Run one command to its end; returns its status, standard output and standard error.
+
+        Args:
+            arguments: of the command.
+            environment: of the command, complete.
+            cwd: where it runs; None: where the tests run.
+            timeout_s: seconds after which it is killed.
+            program: the Python code that runs, as with `python -c`; empty: the product.
+            given: what it reads from standard input.
+            terminal: a terminal for standard input and standard error, which is then empty here.
 
         Raises:
             subprocess.TimeoutExpired: it did not end in time, and was killed.
@@ -70,15 +85,21 @@ class CommandServer:
             "arguments": list(arguments),
             "environment": dict(environment),
             "cwd": str(cwd or Path.cwd()),
+            "program": program,
+            "session": terminal is not None,
         }
         told, tells = os.pipe()
         with (
             tempfile.TemporaryFile() as out,
             tempfile.TemporaryFile() as err,
-            open(os.devnull, "rb") as nothing,  # noqa: PTH123 - a device
+            tempfile.TemporaryFile() if given else open(os.devnull, "r+b") as source,  # noqa: PTH123 - a device
             os.fdopen(told, "rb", buffering=0) as status,
         ):
-            streams = [nothing.fileno(), out.fileno(), err.fileno(), tells]
+            source.write(given)
+            source.seek(0)
+            streams = [source.fileno(), out.fileno(), err.fileno(), tells]
+            if terminal is not None:
+                streams[0] = streams[2] = terminal
             socket.send_fds(self._requests, [json.dumps(request).encode()], streams)
             os.close(tells)
             process = _number(status.read(_NUMBER))
@@ -100,19 +121,37 @@ def _number(told: bytes) -> int:
     return int.from_bytes(told, "big", signed=True)
 
 
-def _import_product() -> None:
-    """Import every module of the product."""
-    import edge
+class _NotInstalled(MetaPathFinder):
+    def __init__(self, packages: Sequence[str]) -> None:
+        self._packages = frozenset(packages)
 
-    for module in pkgutil.walk_packages(edge.__path__, "edge."):
+    def find_spec(self, name: str, path: object = None, target: object = None) -> None:
+        if name.partition(".")[0] in self._packages:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+
+def refuse_to_import(packages: Sequence[str]) -> None:
+    """Let this process find no such package, as if it were not installed."""
+    sys.meta_path.insert(0, _NotInstalled(packages))
+
+
+def _import_product(lacking: Sequence[str]) -> None:
+    """Import every module of the product, or all that can be without some packages."""
+    import edge
+    from edge.errors import EdgeError
+
+    refuse_to_import(lacking)
+    failures = (ModuleNotFoundError, EdgeError) if lacking else ()
+    for module in pkgutil.walk_packages(edge.__path__, "edge.", onerror=lambda _name: None):
         if module.name.rpartition(".")[2] not in _NOT_IMPORTED:
-            importlib.import_module(module.name)
+            with contextlib.suppress(*failures):
+                importlib.import_module(module.name)
     gc.collect()
     gc.freeze()  # so that collections in commands leave these pages shared
 
 
-def _next_command(requests: socket.socket) -> list[str]:
-    """Wait for requests; returns in each command's own process, with its arguments."""
+def _next_command(requests: socket.socket) -> tuple[str, list[str]]:
+    """Wait for requests; returns in each command's own process, with its program and arguments."""
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # these processes are not waited for
     while True:
         data, streams, _, _ = socket.recv_fds(requests, _LARGEST, 4)
@@ -128,7 +167,9 @@ def _next_command(requests: socket.socket) -> list[str]:
             os.close(stream)
 
 
-def _become(request: dict[str, object], streams: Sequence[int]) -> list[str]:
+def _become(request: dict[str, object], streams: Sequence[int]) -> tuple[str, list[str]]:
+    if request["session"]:
+        os.setsid()
     for number, stream in enumerate(streams[:3]):
         os.dup2(stream, number)
     for stream in streams:
@@ -139,7 +180,7 @@ def _become(request: dict[str, object], streams: Sequence[int]) -> list[str]:
     assert isinstance(arguments, list)
     os.environ.clear()
     os.environ.update(environment)
-    return arguments
+    return str(request["program"]), arguments
 
 
 def _wait_for(command: int, streams: Sequence[int]) -> NoReturn:
@@ -152,13 +193,18 @@ def _wait_for(command: int, streams: Sequence[int]) -> NoReturn:
     os._exit(0)
 
 
-def _run(arguments: list[str]) -> NoReturn:
+def _run(program: str, arguments: list[str]) -> NoReturn:
     """Run a command, and end as Python does; but memory is not cleared, which would take 0.1 s."""
     from edge.cli import main
 
     status: str | int | None = 1
     try:
-        main(arguments)
+        if program:
+            sys.argv[:] = ["-c", *arguments]
+            exec(program, {"__name__": "__main__"})  # noqa: S102 - a test's own code
+            status = 0
+        else:
+            main(arguments)
     except SystemExit as left:
         status = left.code
     except BaseException:  # noqa: BLE001 - as the interpreter shows it
@@ -173,6 +219,5 @@ def _run(arguments: list[str]) -> NoReturn:
 
 
 if __name__ == "__main__":
-    _import_product()
-    _arguments = _next_command(socket.socket(fileno=int(sys.argv[1])))
-    _run(_arguments)
+    _import_product(sys.argv[2:])
+    _run(*_next_command(socket.socket(fileno=int(sys.argv[1]))))

@@ -5,6 +5,7 @@ The several have fixed dates, so that their notices are the same bytes on every 
 
 from __future__ import annotations
 
+import functools
 import html
 import re
 from dataclasses import replace
@@ -211,7 +212,12 @@ def facts(whole: Policy | None = None, **changed: Any) -> NoticeContent:
 
 
 def page(shown: NoticeContent | None = None) -> str:
-    return publication(shown if shown is not None else facts())[PAGE_FILE]
+    return _plain_page() if shown is None else publication(shown)[PAGE_FILE]
+
+
+@functools.cache
+def _plain_page() -> str:
+    return publication(facts())[PAGE_FILE]
 
 
 def section(text: str, language: str, name: str) -> str:

@@ -142,7 +142,7 @@ def start(
 def at_terminal(*arguments: str | Path, typed: str = "", timeout_s: float = 120) -> Finished:
     """Run one command at a terminal, where `typed` is typed; `err` is what the terminal shows.
 
-    Standard output is a pipe, as for `--json`.
+    Standard output is a file, as for `--json`.
     """
     terminal, its = pty.openpty()
     os.write(terminal, typed.encode())
@@ -153,25 +153,33 @@ def at_terminal(*arguments: str | Path, typed: str = "", timeout_s: float = 120)
             while said := os.read(terminal, 4096):
                 shown.extend(said)
 
-    process = subprocess.Popen(
-        command(*arguments),
-        cwd=REPOSITORY,
-        env=environment({"TERM": "dumb"}),
-        stdin=its,
-        stdout=subprocess.PIPE,
-        stderr=its,
-        start_new_session=True,
-    )
-    os.close(its)
     reader = threading.Thread(target=read)
     reader.start()
     try:
-        out, _ = process.communicate(timeout=timeout_s)
+        words = [str(one) for one in arguments]
+        status, out, _ = command_server().run(
+            words, environment({"TERM": "dumb"}), REPOSITORY, timeout_s, terminal=its
+        )
     finally:
-        process.kill()
+        os.close(its)
         reader.join()
         os.close(terminal)
-    return Finished(process.returncode, out.decode(), shown.decode().replace("\r\n", "\n"))
+    return Finished(status, out, shown.decode().replace("\r\n", "\n"))
+
+
+def run_program(
+    code: str,
+    *arguments: str | Path,
+    given: bytes = b"",
+    env: Mapping[str, str] | None = None,
+    timeout_s: float = 120,
+) -> Finished:
+    """Run Python code as `python -c` would, with the product imported already."""
+    words = [str(one) for one in arguments]
+    server = command_server()
+    return Finished(
+        *server.run(words, environment(env), REPOSITORY, timeout_s, program=code, given=given)
+    )
 
 
 def verb(*arguments: str | Path) -> Finished:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import os
 import re
 import subprocess
@@ -193,11 +194,18 @@ def test_only_who_asks_for_the_desk_installs_its_libraries(lock: str) -> None:
     assert desk & set(pins(ROOT / "requirements" / lock)) == set()
 
 
+@functools.cache
+def imported_packages() -> frozenset[str]:
+    """Every package that the product imports anywhere."""
+    return frozenset(
+        name.partition(".")[0] for path in python_files(EDGE) for name in imports(tree(path))
+    )
+
+
 @pytest.mark.parametrize("extra", ["cpu", "demo", "postgres"])
 def test_every_package_of_an_extra_that_is_missing_is_named_with_its_extra(extra: str) -> None:
     """Else its absence is told as a bug in the program."""
     modules = packages_distributions()
-    used = {name.partition(".")[0] for path in python_files(EDGE) for name in imports(tree(path))}
     for text in asked_by(extra):
         package = canonicalize_name(Requirement(text).name)
         there = {
@@ -207,7 +215,7 @@ def test_every_package_of_an_extra_that_is_missing_is_named_with_its_extra(extra
         }
         named = there & EXTRA_OF.keys()
         assert named, package
-        assert there & used <= named, package
+        assert there & imported_packages() <= named, package
         for module in named:
             extras = EXTRA_OF[module].split(",")
             asked = {
@@ -226,18 +234,22 @@ def test_each_extra_that_handles_pictures_includes_the_box(extra: str) -> None:
 NAMED_TEST = re.compile(r"`(test_[a-z0-9_]+)`")
 
 
+@functools.cache
+def names_of_tests() -> frozenset[str]:
+    """The names of all tests, which are functions of a file or of a class."""
+    bodies = [tree(path).body for path in python_files(ROOT / "tests")]
+    bodies += [node.body for body in bodies for node in body if isinstance(node, ast.ClassDef)]
+    return frozenset(
+        node.name for body in bodies for node in body if isinstance(node, ast.FunctionDef)
+    )
+
+
 @pytest.mark.parametrize("name", ["dpia.md", "threat-model.md"])
 def test_every_test_named_in_a_document_exists(name: str) -> None:
     named = set(NAMED_TEST.findall((ROOT / "docs" / name).read_text(encoding="utf-8")))
-    there = {
-        node.name
-        for path in python_files(ROOT / "tests")
-        for node in ast.walk(tree(path))
-        if isinstance(node, ast.FunctionDef)
-    }
 
     assert len(named) > 20
-    assert sorted(named - there) == []
+    assert sorted(named - names_of_tests()) == []
 
 
 def test_the_dpia_covers_every_requirement() -> None:

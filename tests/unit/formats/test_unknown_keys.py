@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -86,7 +87,8 @@ def test_the_message_for_an_unknown_key_lists_the_known_ones_in_every_section(na
         section[TYPO] = 1
 
         with pytest.raises(ConfigError) as caught:
-            parse_document(yaml.safe_dump(changed), Path("x.yaml"), model)
+            # JSON is YAML, and is written in a fraction of the time.
+            parse_document(json.dumps(changed, indent=1, default=str), Path("x.yaml"), model)
 
         line = next(line for line in caught.value.message.splitlines() if TYPO in line)
         if place[-1:] == ("weekly",):

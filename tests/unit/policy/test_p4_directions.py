@@ -7,10 +7,12 @@ import itertools
 import types
 import typing
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, get_args, get_origin
 
 import pytest
 from pydantic import BaseModel
+from typing_extensions import Self
 
 from edge.errors import EdgeError
 from edge.formats.signing import SigningKey
@@ -284,23 +286,35 @@ def other(value: Any) -> Any:
     return value.replace("://", "://other.") if "://" in value else f"other-{value}"
 
 
-def directions(content: dict[str, Any]) -> set[ChangeEffect]:
-    """The directions of the changes, without that of the version."""
-    found = changes(BEFORE, Policy.model_validate(content))
-    return {one.direction for one in found if one.location != ("version",)}
+@dataclass(frozen=True)
+class Draft:
+    """A next version, with the signature of one signer of each role."""
 
+    policy: Policy
+    signatures: PolicySignatures
 
-def refusal(content: dict[str, Any], *signers: str) -> str | None:
-    """The code with which such a version is refused; None if it may follow."""
-    after = Policy.model_validate(content)
-    signatures = PolicySignatures(policy_sha256=after.sha256(), signatures={})
-    for name in signers:
-        signatures = add_signature(after, KEYS[name], signatures)
-    try:
-        require_allowed(BEFORE, after, signatures)
-    except EdgeError as error:
-        return error.code
-    return None
+    @classmethod
+    def of(cls, content: dict[str, Any]) -> Self:
+        policy = Policy.model_validate(content)
+        signatures = PolicySignatures(policy_sha256=policy.sha256(), signatures={})
+        for name in ROLES:
+            signatures = add_signature(policy, KEYS[name], signatures)
+        return cls(policy, signatures)
+
+    def directions(self) -> set[ChangeEffect]:
+        """The directions of the changes, without that of the version."""
+        found = changes(BEFORE, self.policy)
+        return {one.direction for one in found if one.location != ("version",)}
+
+    def refusal(self, *signers: str) -> str | None:
+        """The code with which it is refused when only these have signed; None if it may follow."""
+        only = {name: self.signatures.signatures[name] for name in signers}
+        signatures = self.signatures.model_copy(update={"signatures": only})
+        try:
+            require_allowed(BEFORE, self.policy, signatures)
+        except EdgeError as error:
+            return error.code
+        return None
 
 
 def incomplete(path: str) -> str:
@@ -328,21 +342,23 @@ def test_p4_what_lets_the_box_do_more_needs_all_roles_and_a_dpia_that_names_it(
     path: str, value: object
 ) -> None:
     content = change(path, value)
+    draft = Draft.of(content)
 
-    assert ChangeEffect.WIDENING in directions(content)
+    assert ChangeEffect.WIDENING in draft.directions()
     for signers in FEWER_THAN_ALL:
-        assert refusal(content, *signers) == incomplete(path)
-    assert refusal(content, *ROLES) == "E_DPIA_WIDENING"
+        assert draft.refusal(*signers) == incomplete(path)
+    assert draft.refusal(*ROLES) == "E_DPIA_WIDENING"
 
-    covers = uncovered(BEFORE, Policy.model_validate(content))
+    covers = uncovered(BEFORE, draft.policy)
     assert covers
     assess(content, covers[1:])
     if path != "dpia.review_date":  # a new assessment sets a date of its own
-        assert refusal(content, *ROLES) == "E_DPIA_WIDENING"
+        assert Draft.of(content).refusal(*ROLES) == "E_DPIA_WIDENING"
     assess(content, covers)
-    assert refusal(content, *ROLES) is None
+    assessed = Draft.of(content)
+    assert assessed.refusal(*ROLES) is None
     for signer in ROLES:
-        assert refusal(content, signer) is not None
+        assert assessed.refusal(signer) is not None
 
 
 @pytest.mark.parametrize(
@@ -361,7 +377,7 @@ def test_p4_a_list_of_vehicles_looked_for_may_have_fewer_or_shorter_entries(
     next_version(content)
     assert content["lists"]["stolen"]["kind"] == "alert"
     content["lists"]["stolen"][name] = value
-    assert directions(content) == {direction}
+    assert Draft.of(content).directions() == {direction}
 
 
 TOLD_ONLY: dict[str, list[object]] = {
@@ -374,17 +390,17 @@ TOLD_ONLY: dict[str, list[object]] = {
 
 @pytest.mark.parametrize(("path", "value"), each({**SUBSTANTIVE, **TOLD_ONLY}))
 def test_p4_what_rights_rest_on_needs_all_roles_and_no_new_dpia(path: str, value: object) -> None:
-    content = change(path, value)
+    draft = Draft.of(change(path, value))
 
-    assert directions(content) == {ChangeEffect.SUBSTANTIVE}
+    assert draft.directions() == {ChangeEffect.SUBSTANTIVE}
     for signers in FEWER_THAN_ALL:
-        code = refusal(content, *signers)
+        code = draft.refusal(*signers)
         assert code is not None
         if not path.startswith("approvals."):
             assert code == incomplete(path)
     # A signer whose key or role changes cannot sign for both versions alone.
     if path not in {"approvals.signers.*.key", "approvals.signers.*.role"}:
-        assert refusal(content, *ROLES) is None
+        assert draft.refusal(*ROLES) is None
 
 
 def test_p4_each_field_that_one_signer_may_lower_is_enforced_by_the_box() -> None:
@@ -414,22 +430,23 @@ def test_p4_each_field_that_one_signer_may_lower_is_enforced_by_the_box() -> Non
 
 @pytest.mark.parametrize(("path", "value"), each(LESS_POSSIBLE))
 def test_p4_what_lets_the_box_do_less_needs_one_signer(path: str, value: object) -> None:
-    content = change(path, value)
+    draft = Draft.of(change(path, value))
 
-    assert directions(content) == {ChangeEffect.NARROWING}
-    assert refusal(content) == "E_QUORUM"
+    assert draft.directions() == {ChangeEffect.NARROWING}
+    assert draft.refusal() == "E_QUORUM"
     for signer in ROLES:
-        assert refusal(content, signer) is None
+        assert draft.refusal(signer) is None
 
 
 def test_p4_only_a_new_number_and_another_order_touch_nobody() -> None:
     content = change("version", 9)
     content["rules"].reverse()
     content["approvals"]["quorum"].reverse()
+    draft = Draft.of(content)
 
-    assert directions(content) == set()
-    assert refusal(content) == "E_QUORUM"
-    assert refusal(content, "chief") is None
+    assert draft.directions() == set()
+    assert draft.refusal() == "E_QUORUM"
+    assert draft.refusal("chief") is None
 
 
 @pytest.mark.parametrize(
@@ -448,9 +465,10 @@ def test_p4_a_new_name_is_no_neutral_change(path: str, direction: ChangeEffect) 
         holder = holder[step]
     name = next(iter(holder))
     holder["renamed"] = holder.pop(name)
+    draft = Draft.of(content)
 
-    assert direction in directions(content)
-    assert refusal(content, "mayor") in {"E_QUORUM", "E_SIGNATURE"}
+    assert direction in draft.directions()
+    assert draft.refusal("mayor") in {"E_QUORUM", "E_SIGNATURE"}
 
 
 @pytest.mark.parametrize("section", ["processors", "joint_controllers", "supervisory_authorities"])
@@ -458,9 +476,10 @@ def test_p14_a_party_that_people_are_told_of_does_not_disappear_with_one_signatu
     section: str,
 ) -> None:
     content = change(section, [] if section != "supervisory_authorities" else [PARTY])
+    draft = Draft.of(content)
 
-    assert directions(content) == {ChangeEffect.SUBSTANTIVE}
-    assert refusal(content, "mayor") == "E_QUORUM"
+    assert draft.directions() == {ChangeEffect.SUBSTANTIVE}
+    assert draft.refusal("mayor") == "E_QUORUM"
 
 
 def test_p4_a_field_that_is_filled_in_for_the_first_time_is_no_neutral_change() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
@@ -28,6 +28,8 @@ from edge.adapters.state.key_making import (
     rotate_authority_keys,
 )
 from edge.errors import KeyFileError
+from edge.privacy import protected_keys
+from edge.privacy.key_formats import ProtectedFile
 from edge.privacy.protected_keys import require_strong
 from tests.support.policies import NOON
 
@@ -46,6 +48,24 @@ def refused(ask: Callable[[], object]) -> KeyFileError:
     assert int(caught.value.exit_code) == 7
     assert "horse" not in caught.value.message
     return caught.value
+
+
+@pytest.fixture(scope="module", autouse=True)
+def once_for_each_passphrase() -> Iterator[None]:
+    """Each key is derived at the product's cost, but a second time it is only looked up."""
+    patch = pytest.MonkeyPatch()
+    real, known = protected_keys._key, dict[tuple[str, int, int, int, str], bytes]()
+
+    def key(content: ProtectedFile, passphrase: str) -> bytes:
+        made = content.passphrase
+        asked = (made.salt, made.n, made.r, made.p, passphrase)
+        if asked not in known:
+            known[asked] = real(content, passphrase)
+        return known[asked]
+
+    patch.setattr(protected_keys, "_key", key)
+    yield
+    patch.undo()
 
 
 @pytest.fixture(scope="module")
