@@ -32,6 +32,7 @@ import sys
 from tests.support.command_server import refuse_to_import
 refuse_to_import({MISSING!r})
 """
+MAIN = "from edge.cli import main\nmain(sys.argv[1:])\n"
 
 
 @pytest.fixture(scope="module")
@@ -52,10 +53,10 @@ def base_install(base_server: CommandServer) -> Callable[..., Finished]:
     return run
 
 
-def base_program(program: str, *arguments: str) -> Finished:
+def base_program(program: str, *arguments: str | Path) -> Finished:
     """Runs a program in a new interpreter of the base installation."""
     done = subprocess.run(
-        [sys.executable, "-c", BASE + program, *arguments],
+        [sys.executable, "-c", BASE + program, *map(str, arguments)],
         env=environment(),
         capture_output=True,
         text=True,

@@ -44,7 +44,7 @@ from edge.formats.signing import SigningKey
 from edge.privacy.audit_events import CaseExported, CaseOpened, Event, PasskeyChanged
 from edge.privacy.audit_proofs import AuditProof
 from edge.privacy.checkpoints import Checkpoint, MerkleTree, parse_checkpoints
-from tests.integration.test_authority_install import base_install
+from tests.integration.test_authority_install import MAIN, base_program
 from tests.integration.test_desk_passkey_findings import Desk
 from tests.integration.test_desk_people import recorded, refused
 from tests.support.cases import CaseRoom, repacked
@@ -455,8 +455,8 @@ def test_proving_a_case_that_a_passkey_signed_needs_no_package_of_an_extra(
     file = tmp_path / "case.zip"
     file.write_bytes(room.export().package)
 
-    done = base_install(
-        "case", "verify", file, "--box-keys", room.parties.box_file, "--desk-key",
+    done = base_program(
+        MAIN, "case", "verify", file, "--box-keys", room.parties.box_file, "--desk-key",
         room.desk.signing_key().public.text, "--person-key", f"{OFFICER}={key.text}", "--json",
     )  # fmt: skip
 

@@ -71,7 +71,7 @@ def waiting_box(broker: Broker, count: int) -> Iterator[list[bytes]]:
             link.subscribe([topics.receipt(SITE, BOX)])
             ready.set()
             while len(set(received)) < count:
-                message = link.receive(10)
+                message = link.receive(60)
                 if message is None:
                     return
                 received.append(message.payload)
