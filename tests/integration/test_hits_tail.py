@@ -69,7 +69,7 @@ def test_a_hit_sent_twice_is_stored_once_and_confirmed_twice(
     hit = parties.hit()
     publish(broker, hit, hit)
 
-    with waiting_box(broker, 2) as receipts:
+    with waiting_box(broker, 2, alike=True) as receipts:
         arrivals = tail(broker, receiver(parties, store))
 
     assert fates(arrivals) == [Fate.STORED, Fate.KNOWN]

@@ -61,8 +61,11 @@ def fates(arrivals: list[ReceivedMessage]) -> list[Fate]:
 
 
 @contextmanager
-def waiting_box(broker: Broker, count: int) -> Iterator[list[bytes]]:
-    """A box that receives receipts; at the end of the block it has `count` different ones."""
+def waiting_box(broker: Broker, count: int, *, alike: bool = False) -> Iterator[list[bytes]]:
+    """A box that receives receipts; at the end of the block it has `count` of them.
+
+    Receipts of the same bytes count once; with `alike` each counts.
+    """
     received: list[bytes] = []
     ready = threading.Event()
 
@@ -70,7 +73,7 @@ def waiting_box(broker: Broker, count: int) -> Iterator[list[bytes]]:
         with BrokerLink.open(options(broker, "a-waiting-box")) as link:
             link.subscribe([topics.receipt(SITE, BOX)])
             ready.set()
-            while len(set(received)) < count:
+            while len(received if alike else set(received)) < count:
                 message = link.receive(60)
                 if message is None:
                     return
