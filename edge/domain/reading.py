@@ -67,12 +67,15 @@ class PlateConsensus:
         reads: number of readings that were given to the fusion.
         region: the country that more than half of the weighted votes name, or None.
         region_share: the share of that country in the weighted votes, 0 to 1.
+        agreement: the posterior without the doubt that all readings share, 0 to 1: more readings of
+            such views would not lessen that doubt. 0 if there is none.
     """
 
     hypotheses: tuple[Hypothesis, ...]
     reads: int
     region: str | None = None
     region_share: float = 0.0
+    agreement: float = 0.0
 
     @property
     def best(self) -> Hypothesis:
@@ -101,7 +104,13 @@ class PlateConsensus:
         return replace(
             self,
             hypotheses=tuple(Hypothesis(h.text, h.probability * share) for h in self.hypotheses),
+            agreement=self.agreement * share,
         )
+
+    def no_surer_than(self, bound: float) -> PlateConsensus:
+        """The same, with a posterior of at most this, above 0 and up to 1."""
+        surplus = 1 / bound - 1 / self.posterior
+        return replace(self.doubted(surplus), agreement=self.posterior) if surplus > 0 else self
 
     def twins(self, *, changed: bool = False) -> Iterator[PlateText]:
         """The plates for which every picture may have been taken, without the best hypothesis.
@@ -233,15 +242,14 @@ def fuse(
         np.average([r.hidden for r in strongest], weights=[r.quality for r in strongest])
     )
     other_odds += hidden * HIDDEN_ODDS * odds[0]
-    weakest = _weakest_character(ranked[0][0], strongest)
-    doubt = min(WEAK_CHARACTER_ODDS, 1 / weakest - 1) * odds[0]
-    other_odds = max(other_odds, doubt - sum(odds[1:]))
-    return PlateConsensus(
+    consensus = PlateConsensus(
         _hypotheses(dict(zip(texts, odds, strict=True)), other_odds, certain, votes),
         len(readings),
         region,
         share,
     )
+    weakest = _weakest_character(ranked[0][0], strongest)
+    return consensus.no_surer_than(max(weakest, 1 / (1 + WEAK_CHARACTER_ODDS)))
 
 
 def _weakest_character(text: tuple[int, ...], readings: Sequence[PlateReading]) -> float:

@@ -217,7 +217,7 @@ class Dossier:
         if consensus.posterior >= SURE_POSTERIOR and consensus.best.text == self._known:
             return True
         texts, posteriors = {text for text, _ in self._course}, [p for _, p in self._course]
-        return consensus.posterior >= KNOWN_POSTERIOR or (
+        return max(consensus.posterior, consensus.agreement) >= KNOWN_POSTERIOR or (
             len(posteriors) == SAME_READINGS
             and len(texts) == 1
             and max(posteriors) - min(posteriors) < SAME_POSTERIOR
