@@ -162,7 +162,7 @@ def line_of(text: str, part: str) -> tuple[int, int]:
             "receipts:",
             "revenue:",
             "revenue",
-            "'revenue'; known here: competence, keys, name",
+            "'revenue'; known here: competence, key_sha256, keys, name",
         ),
         ("schema: edge-anpr/policy/3", "schema: edge-anpr/policy/1", "schema", "policy/3"),
         ("site: square", "site: Square", "site", "1 to 40 of a-z, 0-9 and -"),
