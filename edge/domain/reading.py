@@ -67,8 +67,8 @@ class PlateConsensus:
         reads: number of readings that were given to the fusion.
         region: the country that more than half of the weighted votes name, or None.
         region_share: the share of that country in the weighted votes, 0 to 1.
-        agreement: the posterior without the doubt that all readings share, 0 to 1: more readings of
-            such views would not lessen that doubt. 0 if there is none.
+        agreement: the posterior without the doubt that all readings share, 0 to 1; 0 if they share
+            none. More readings of such views would not lessen that doubt.
     """
 
     hypotheses: tuple[Hypothesis, ...]

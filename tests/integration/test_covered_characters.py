@@ -31,24 +31,14 @@ from scripts.fixtures.covers import (
 )
 from scripts.fixtures.covers import Box as Area
 from scripts.fixtures.plates import FONTS, Plate, draw
+from tests.support.patched_plates import LONG, SQUARE, whole
 from tests.support.plate_fonts import needs_fonts
 
 pytestmark = needs_fonts(*FONTS)
 
 LOWEST_FLOOR = min(limits.min_posterior for limits in LIMITS.values())
 VIEWS = 6
-PLATES = (
-    Plate("BE", "1-FHB-264"),
-    Plate("BE", "2-KJD-735"),
-    Plate("NL", "G-438-TH"),
-    Plate("NL", "R-625-XZ"),
-    Plate("DE", "KA-PL 4736"),
-    Plate("DE", "B-HR 2745"),
-    Plate("FR", "GH-437-KP"),
-    Plate("FR", "EX-926-TR"),
-    Plate("BE", "1-GTR-637", square=True),
-    Plate("NL", "G-438-TH", square=True),
-)
+PLATES = (*LONG, *SQUARE)
 
 
 def named(case: tuple[Plate, int, int]) -> str:
@@ -68,11 +58,6 @@ ONE_OF_EACH = [
 @cache
 def reader() -> PlateReader:
     return load_plate_models(Manifest.load(environment={})).reader
-
-
-def whole(face: Pixels) -> tuple[float, float, float, float]:
-    height, width = face.shape[:2]
-    return 0.0, 0.0, float(width), float(height)
 
 
 def covered(plate: Plate, first: int, many: int, seed: int) -> Pixels:

@@ -14,21 +14,11 @@ from edge.adapters.models.plate_lines import plate_lines
 from edge.domain.imaging import Pixels
 from scripts.fixtures.covers import area_of_half, area_of_halves, blank, characters
 from scripts.fixtures.plates import FONTS, Plate, draw
+from tests.support.patched_plates import LONG, SQUARE, whole
 from tests.support.plate_fonts import needs_fonts
 
 pytestmark = needs_fonts(*FONTS)
 
-PLATES = (
-    Plate("BE", "1-FHB-264"),
-    Plate("BE", "2-KJD-735"),
-    Plate("NL", "G-438-TH"),
-    Plate("NL", "R-625-XZ"),
-    Plate("DE", "KA-PL 4736"),
-    Plate("DE", "B-HR 2745"),
-    Plate("FR", "GH-437-KP"),
-    Plate("FR", "EX-926-TR"),
-)
-SQUARE = (Plate("BE", "1-GTR-637", square=True), Plate("NL", "G-438-TH", square=True))
 PATCH_HEIGHTS = 24, 40, 66
 
 
@@ -52,11 +42,6 @@ def face_of(plate: Plate) -> tuple[Pixels, tuple[tuple[float, float, float, floa
     return face, found
 
 
-def whole(face: Pixels) -> tuple[float, float, float, float]:
-    height, width = face.shape[:2]
-    return 0.0, 0.0, float(width), float(height)
-
-
 def half_hidden(plate: Plate, at: int, side: str) -> Pixels:
     face, found = face_of(plate)
     rng = np.random.default_rng(at)
@@ -64,7 +49,7 @@ def half_hidden(plate: Plate, at: int, side: str) -> Pixels:
 
 
 @pytest.mark.parametrize("tall", PATCH_HEIGHTS)
-@pytest.mark.parametrize("plate", PLATES, ids=lambda plate: plate.printed)
+@pytest.mark.parametrize("plate", LONG, ids=lambda plate: plate.printed)
 def test_whole_characters_are_not_suspected(plate: Plate, tall: int) -> None:
     assert probability(face_of(plate)[0], plate.text, tall) < 0.1
 
@@ -76,7 +61,7 @@ def test_whole_characters_in_two_lines_are_not_suspected(plate: Plate) -> None:
 
 @pytest.mark.parametrize("text", ["", "1FHB26", "1FHB2644"])
 def test_a_text_of_another_length_says_nothing(text: str) -> None:
-    assert probability(half_hidden(PLATES[0], 2, "left"), text) == 0.0
+    assert probability(half_hidden(LONG[0], 2, "left"), text) == 0.0
 
 
 def test_a_narrow_part_is_suspected_only_where_no_narrow_character_is_read() -> None:
@@ -106,13 +91,13 @@ def test_a_picture_without_characters_has_no_lines(shape: tuple[int, ...]) -> No
 
 
 @pytest.mark.parametrize("side", ["left", "right", "top", "bottom"])
-@pytest.mark.parametrize("plate", PLATES, ids=lambda plate: plate.printed)
+@pytest.mark.parametrize("plate", LONG, ids=lambda plate: plate.printed)
 def test_p12_most_hidden_halves_are_suspected(plate: Plate, side: str) -> None:
     found = [probability(half_hidden(plate, at, side), plate.text) for at in range(len(plate.text))]
     assert np.mean(np.array(found) > 0.5) >= 0.5
 
 
-@pytest.mark.parametrize("plate", PLATES, ids=lambda plate: plate.printed)
+@pytest.mark.parametrize("plate", LONG, ids=lambda plate: plate.printed)
 def test_p12_most_hidden_facing_halves_are_suspected(plate: Plate) -> None:
     face, places = face_of(plate)
     found = []
