@@ -22,6 +22,7 @@ NEEDED = {
     "cv2": "OpenCV",
     "onnx": "ONNX",
     "onnxruntime": "ONNX Runtime",
+    "skimage": "scikit-image",
     "torch": "PyTorch",
 }
 """Modules that a training imports, with the names that people know them by."""

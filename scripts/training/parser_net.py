@@ -25,6 +25,9 @@ CLASSES = tuple(one.name.lower() for one in SceneClass)
 CHANNELS = (16, 40, 80, 128)
 """Channels at strides 2, 4, 8 and 16."""
 
+KIND_FEATURES = 2 * CHANNELS[-1] + 2
+"""Features from which the kind is told: the deepest ones twice, and the plate's size."""
+
 
 class _Up(nn.Module):
     """Twice the resolution, added to the encoder's features of that resolution."""

@@ -31,6 +31,9 @@ CAUTION = (
 )
 """The classes, from that of which least may be shown. No level shows the first three."""
 
+JOINED = "CumSum"
+"""An operator that only a file of two parsers has."""
+
 INPUT, CLASSES, ATTRIBUTES = "windows", "classes", ("kinds", "colours")
 
 
@@ -104,6 +107,16 @@ def _part(
 
     The output `classes` is called `prefix.classes`; the input and the other outputs keep theirs.
     """
+    nodes, weights, _ = renamed(model, prefix, gives)
+    return nodes, weights
+
+
+def renamed(
+    model: Any,  # noqa: ANN401 - an onnx.ModelProto
+    prefix: str,
+    gives: Sequence[str],
+) -> tuple[list[Any], list[Any], dict[str, str]]:
+    """The same as `_part`, and the new name of each name of it."""
     needed, nodes = set(gives), list[Any]()
     for node in reversed(model.graph.node):
         if needed.intersection(node.output):
@@ -121,7 +134,7 @@ def _part(
             values[:] = [short(one) for one in values]
     for one in weights:
         one.name = short(one.name)
-    return nodes, weights
+    return nodes, weights, names
 
 
 def _copied(message: Any) -> Any:  # noqa: ANN401 - a message of ONNX

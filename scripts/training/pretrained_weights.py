@@ -94,8 +94,11 @@ def _published(file: Path) -> tuple[dict[str, Floats], dict[str, tuple[Floats, F
 
 
 def _module(node: str) -> str:
-    """`to_8.3.body.0.0` for `/net/to_8/to_8.3/body/body.0/body.0.0/Conv`."""
-    parts = node.strip("/").split("/")[1:-1]
+    """`to_8.3.body.0.0` for `/net/to_8/to_8.3/body/body.0/body.0.0/Conv`.
+
+    The scene parser's nodes have no `net` in front.
+    """
+    parts = node.strip("/").removeprefix("net/").split("/")[:-1]
     followers = [*parts[1:], ""]
     kept = [
         part

@@ -53,7 +53,21 @@ def main(arguments: list[str] | None = None) -> int:
         action="store_true",
         help="paste people and other vehicles of the photographs beside and before the vehicle",
     )
-    add("--teacher", metavar="NAME", help="detector of the manifest that finds plates on --parts")
+    add(
+        "--guess",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="DIR",
+        help="folder below --photos with more photographs in images: the scene parser of the "
+        "manifest guesses their labels; may be given several times",
+    )
+    add(
+        "--second",
+        action="store_true",
+        help="with --start and a file of two networks: start from the second one",
+    )
+    add("--teacher", metavar="NAME", help="detector of the manifest that finds the plates")
     return run(train_with("scripts.training.parser_training"), parser.parse_args(arguments))
 
 

@@ -19,13 +19,14 @@ onnx = pytest.importorskip("onnx", reason="ONNX comes with the extra `training`"
 import onnxruntime  # noqa: E402
 
 from scripts.training.combine_parsers import main  # noqa: E402
+from scripts.training.errors import DataError  # noqa: E402
+from scripts.training.parser_apart import written_apart  # noqa: E402
 from scripts.training.parser_attributes import AttributeHeads  # noqa: E402
-from scripts.training.parser_net import SceneParserNet, export_parser  # noqa: E402
+from scripts.training.parser_net import KIND_FEATURES, SceneParserNet, export_parser  # noqa: E402
+from scripts.training.pretrained_weights import start_from  # noqa: E402
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
-SEEN = 258
-"""Features that the head for the kind sees."""
 SHOWN = ([SceneClass.BODY], [SceneClass.BODY, SceneClass.GLASS, SceneClass.HEAD])
 """What the levels `vehicle` and `occupants` show."""
 ROUNDING = 1e-6
@@ -34,10 +35,12 @@ ROUNDING = 1e-6
 def exported(file: Path, seed: int) -> Path:
     """A network of random weights with answers that differ from cell to cell."""
     torch.manual_seed(seed)
-    net = SceneParserNet()
+    net, heads = SceneParserNet(), AttributeHeads(KIND_FEATURES)
     with torch.no_grad():
+        for one in (*net.parameters(), *heads.parameters()):  # a trained one has no equal biases
+            one.add_(torch.randn_like(one), alpha=0.01)
         net.answer.weight.mul_(60)
-    export_parser(net, AttributeHeads(SEEN), str(file))
+    export_parser(net, heads, str(file))
     return file
 
 
@@ -135,3 +138,41 @@ def test_what_is_no_scene_parser_is_named_in_one_line(
     assert done.stderr.startswith(f"error: {other}: ")
     assert len(done.stderr.splitlines()) == 1
     assert not (tmp_path / "out.onnx").exists()
+
+
+@pytest.mark.parametrize("name", ["a", "b"])
+def test_each_of_the_two_can_be_trained_further(
+    files: dict[str, Path], answers: dict[str, list[Any]], tmp_path: Path, name: str
+) -> None:
+    apart = written_apart(files["both"], tmp_path / "apart.onnx", second=name == "b")
+    windows = np.random.default_rng(1).integers(0, 256, (3, ROWS, COLUMNS, 4), np.uint8)
+    net = SceneParserNet()
+
+    start_from(net, apart, torch.from_numpy(windows))
+
+    with torch.no_grad():
+        found = net.eval()(torch.from_numpy(windows)).softmax(1).numpy()
+    assert np.abs(found - answers[name][0]).max() < 1e-3
+
+
+def test_a_file_of_one_network_is_that_network(files: dict[str, Path], tmp_path: Path) -> None:
+    out = tmp_path / "apart.onnx"
+
+    assert written_apart(files["a"], out, second=False) == files["a"]
+    assert not out.exists()
+
+
+def test_two_networks_of_another_form_are_refused(files: dict[str, Path], tmp_path: Path) -> None:
+    model = onnx.load(str(files["both"]))
+    for one in model.graph.initializer:
+        one.name = f"other.{one.name}"
+    for node in model.graph.node:
+        held = {one.name for one in model.graph.initializer}
+        node.input[:] = [
+            f"other.{name}" if f"other.{name}" in held else name for name in node.input
+        ]
+    other = tmp_path / "other.onnx"
+    onnx.save(model, str(other))
+
+    with pytest.raises(DataError, match="not two scene parsers"):
+        written_apart(other, tmp_path / "apart.onnx", second=False)
