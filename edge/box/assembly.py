@@ -257,9 +257,7 @@ def assembled(
         safe_state = SafeState(publisher, storage.audit, health)
         stops.shuts(safe_state.enter)
         hit_storage = HitStorage(
-            hit_maker(
-                settings, site.policy_sha256, box_keys, loaded.authorities, loaded.scene_parser
-            ),
+            hit_maker(site, box_keys, loaded.authorities, loaded.scene_parser),
             storage.outbox,
             box_topics(settings, policy),
             partial(hit_terms, policy),

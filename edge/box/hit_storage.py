@@ -19,7 +19,7 @@ from edge.pipeline.evidence import EvidenceMaker, SealedHit
 from edge.pipeline.ports import Clock, SceneParser
 from edge.policy.model import Policy
 from edge.privacy.keys import AuthorityPublicKeys, BoxKeys
-from edge.site.settings import Site
+from edge.site.folder import SiteFolder
 
 FULL_OUTBOX_RETRY_S = 0.05
 """How often a full outbox is tried again."""
@@ -120,8 +120,7 @@ class HitStorage:
 
 
 def hit_maker(
-    settings: Site,
-    policy_sha256: str,
+    site: SiteFolder,
     box_keys: BoxKeys,
     authorities: Mapping[str, AuthorityPublicKeys],
     parser: SceneParser | None,
@@ -129,20 +128,20 @@ def hit_maker(
     """Return a function that makes a case's sealed and signed hit, or none if it is contradicted.
 
     Args:
-        settings: site.yaml.
-        policy_sha256: the digest of the policy in force, hexadecimal.
+        site: the checked site folder, with the policy in force and the approved stills of places.
         box_keys: the box's keys, which sign hits and evidence.
         authorities: public keys by authority id; hits are sealed to the rule's authority.
         parser: says what an offender's picture shows; None: the geometry of the plate decides.
     """
     maker = EvidenceMaker(
-        policy_sha256=policy_sha256,
+        policy_sha256=site.policy_sha256,
         box_keys=box_keys,
         authorities=authorities,
-        payload_cap_bytes=settings.broker.payload_cap_kib * 1024,
+        payload_cap_bytes=site.settings.broker.payload_cap_kib * 1024,
         random_bytes=random_bytes,
         encode=encode_jpeg,
         parser=parser,
+        places=site.places,
     )
 
     def make(case: EvidenceCase, next_counter: Callable[[], int]) -> SealedHit | None:

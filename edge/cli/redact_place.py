@@ -1,0 +1,174 @@
+"""`edge-anpr redact --place`: the still of the empty place, for a person to approve."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from edge.cli.output import print_json
+from edge.domain.imaging import Box
+from edge.errors import CameraError, RedactionError, UsageError
+from edge.formats.atomic_files import write_file
+
+if TYPE_CHECKING:
+    from edge.domain.imaging import Frame, Pixels
+    from edge.pipeline.ports import PlateDetector
+
+WORKING_SIDE = 960
+"""Longer side in pixels at which frames are compared: four times less memory than at 1080p."""
+
+MOST_FRAMES = 64
+"""So many frames are kept, evenly spread over the recording."""
+
+LARGE_SHARE = 0.5
+"""Where more than this is masked, the recording was too short or too busy."""
+
+FORMATS = frozenset({".jpg", ".jpeg"})
+
+
+@dataclass(frozen=True, slots=True)
+class PlacePreview:
+    """The still of a place, and what is known of it; nobody has looked at it yet."""
+
+    jpeg: bytes
+    frames: int
+    plates: int
+    masked_share: float
+
+    @property
+    def sha256(self) -> str:
+        return hashlib.sha256(self.jpeg).hexdigest()
+
+
+def rectangles(texts: Sequence[str]) -> tuple[tuple[float, float, float, float], ...]:
+    """The parts of the picture that `--mask` names, in fractions.
+
+    Raises:
+        UsageError: one is no rectangle.
+    """
+    found = []
+    for text in texts:
+        try:
+            x1, y1, x2, y2 = map(float, text.split(","))
+        except ValueError:
+            x1 = y1 = x2 = y2 = 0.0
+        if not (0 <= x1 < x2 <= 1 and 0 <= y1 < y2 <= 1):
+            raise UsageError(
+                "--mask: write X1,Y1,X2,Y2 in fractions of the picture from the top left corner, "
+                "such as 0.1,0.4,0.3,0.9"
+            )
+        found.append((x1, y1, x2, y2))
+    return tuple(found)
+
+
+def load_detector(name: str | None, second_look: str, manifest: Path | None) -> PlateDetector:
+    """The detector that the options name.
+
+    Raises:
+        EdgeError: it cannot be loaded, or `second_look` is none.
+    """
+    from edge.adapters.models.loading import load_plate_models
+    from edge.adapters.models.second_look import SecondLook
+    from edge.adapters.models.weights import Manifest
+    from edge.cli.evaluate_clips import parse_second_look
+
+    look = parse_second_look(second_look)
+    models = load_plate_models(Manifest.load(manifest), detector=name)
+    return SecondLook.around(models.detector, look)
+
+
+def make_place(
+    frames: Iterable[Frame],
+    detector: PlateDetector,
+    masks: Sequence[tuple[float, float, float, float]],
+) -> PlacePreview:
+    """The still of the place that a recording shows.
+
+    Args:
+        frames: of a regular file, never of a live source.
+        detector: finds plates of vehicles that stand in the result.
+        masks: what is masked besides, in fractions of the picture.
+
+    Raises:
+        CameraError: there is no frame.
+        RedactionError: it cannot be encoded.
+    """
+    from edge.adapters.cameras.jpeg import encode_jpeg
+    from edge.privacy.empty_place import empty_place, hide_vehicles
+    from edge.privacy.geometric_mask import fill
+    from edge.privacy.place_still import MAX_BYTES, MAX_SIDE, require_plain
+    from edge.privacy.redaction import place_of_regular_file
+
+    kept = _spread(frames)
+    if not kept:
+        raise CameraError("no frame could be read; give another recording")
+    median, visible = empty_place(kept)
+    height, width = visible.shape
+    plates = [one.box for one in detector.detect(median)]  # uncertain ones too
+    hide_vehicles(visible, plates)
+    for x1, y1, x2, y2 in masks:
+        box = Box(x1 * width, y1 * height, x2 * width, y2 * height)
+        fill(visible, box, value=False)
+    image = place_of_regular_file(median, visible)
+    jpeg = encode_jpeg(image, max_bytes=MAX_BYTES, max_side=MAX_SIDE)
+    require_plain(jpeg)
+    return PlacePreview(jpeg, len(kept), len(plates), 1 - float(visible.mean()))
+
+
+def _spread(frames: Iterable[Frame]) -> list[Pixels]:
+    """At most `MOST_FRAMES` frames of the first frame's size, evenly spread, shrunk."""
+    from edge.adapters.cameras.jpeg import shrunk
+
+    kept: list[Pixels] = []
+    step = 1
+    for number, frame in enumerate(frames):
+        if number % step:
+            continue
+        pixels = shrunk(frame.pixels, WORKING_SIDE)
+        if kept and pixels.shape != kept[0].shape:
+            raise CameraError("the frames do not have one size; give a recording of one camera")
+        kept.append(pixels)
+        if len(kept) == MOST_FRAMES:
+            kept, step = kept[::2], step * 2
+    return kept
+
+
+def write_place(made: PlacePreview, out: Path, *, as_json: bool) -> None:
+    """Write the still, and print what the policy needs and what a person must do first.
+
+    Raises:
+        RedactionError: it cannot be written.
+    """
+    try:
+        write_file(out, made.jpeg)
+    except OSError as error:
+        raise RedactionError(f"{out}: cannot be written ({error.strerror})") from None
+    if as_json:
+        result = {
+            "out": str(out),
+            "sha256": made.sha256,
+            "bytes": len(made.jpeg),
+            "frames": made.frames,
+            "plates_found": made.plates,
+            "masked_share": round(made.masked_share, 3),
+        }
+        print_json("edge-anpr/redact-place/1", result)
+        return
+    typer.echo(
+        f"{out}: {len(made.jpeg)} bytes, the median of {made.frames} frames, "
+        f"{made.masked_share:.0%} masked, {made.plates} plates found"
+    )
+    typer.echo(
+        "A person must look at it before anybody signs. Parked vehicles and people who stood still "
+        "are still in it:\nmask them with --mask, or record again when the street is empty."
+    )
+    if made.masked_share > LARGE_SHARE:
+        typer.echo("Most of it is masked: record for some minutes in which hardly anything moves.")
+    typer.echo(f"In policy.yaml:  place_picture: {{sha256: {made.sha256}, approved: DAY}}")
+    typer.echo(f"In site.yaml:    place_picture: {out.name}")
+    typer.echo("Both belong to the camera. DAY is the day on which that person approved it.")
