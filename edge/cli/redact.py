@@ -17,7 +17,7 @@ import typer
 
 from edge.cli.options import JsonOption, ManifestOption, SecondLookOption, WheelOption
 from edge.cli.output import print_json
-from edge.cli.redact_place import FORMATS, load_detector, make_place, rectangles, write_place
+from edge.cli.redact_place import FORMATS, load_detector, make_place, polygons, write_place
 from edge.domain.reveal import MaskMethod, RevealLevel
 from edge.domain.wheel import WheelSide
 from edge.errors import CameraError, RedactionError, UsageError
@@ -101,8 +101,8 @@ def redact(
         typer.Option(
             "--mask",
             metavar="X1,Y1,X2,Y2",
-            help="With --place: also mask this part (fractions of the picture); may be repeated. "
-            "Give every privacy mask of the policy.",
+            help="With --place: also mask this part (fractions of the picture), or a polygon with "
+            "more corners; may be repeated. Give every privacy mask of the policy.",
         ),
     ] = None,
     force: Annotated[
@@ -129,7 +129,7 @@ def redact(
     if place:
         if level is not RevealLevel.NONE or show_plates or explain is not None:
             raise UsageError("--place: shows no vehicle; leave out the options that show one")
-        masks = rectangles(mask or ())
+        masks = polygons(mask or ())
         _require_fit("OUT", recording, out, force=force, wanted=FORMATS)
         finder = load_detector(detector, second_look, manifest)
         made = make_place(_with_progress(_camera(recording)), finder, masks)

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 import typer
 
 from edge.cli.output import print_json
-from edge.domain.imaging import Box
 from edge.errors import CameraError, RedactionError, UsageError
 from edge.formats.atomic_files import write_file
 
@@ -27,6 +26,9 @@ MOST_FRAMES = 64
 
 LARGE_SHARE = 0.5
 """Where more than this is masked, the recording was too short or too busy."""
+
+RECTANGLE = 2
+"""Two corners name a rectangle, more than two a polygon."""
 
 FORMATS = frozenset({".jpg", ".jpeg"})
 
@@ -45,25 +47,34 @@ class PlacePreview:
         return hashlib.sha256(self.jpeg).hexdigest()
 
 
-def rectangles(texts: Sequence[str]) -> tuple[tuple[float, float, float, float], ...]:
-    """The parts of the picture that `--mask` names, in fractions.
+_Polygon = tuple[tuple[float, float], ...]
+
+
+def polygons(texts: Sequence[str]) -> tuple[_Polygon, ...]:
+    """The parts of the picture that `--mask` names: corners in fractions.
 
     Raises:
-        UsageError: one is no rectangle.
+        UsageError: one is neither a rectangle nor a polygon.
     """
-    found = []
-    for text in texts:
-        try:
-            x1, y1, x2, y2 = map(float, text.split(","))
-        except ValueError:
-            x1 = y1 = x2 = y2 = 0.0
-        if not (0 <= x1 < x2 <= 1 and 0 <= y1 < y2 <= 1):
-            raise UsageError(
-                "--mask: write X1,Y1,X2,Y2 in fractions of the picture from the top left corner, "
-                "such as 0.1,0.4,0.3,0.9"
-            )
-        found.append((x1, y1, x2, y2))
-    return tuple(found)
+    return tuple(map(_polygon, texts))
+
+
+def _polygon(text: str) -> _Polygon:
+    try:
+        numbers = [float(one) for one in text.split(",")]
+    except ValueError:
+        numbers = []
+    corners = tuple(zip(numbers[::2], numbers[1::2], strict=False))
+    if len(numbers) == 2 * RECTANGLE:
+        (x1, y1), (x2, y2) = corners
+        corners = ((x1, y1), (x2, y1), (x2, y2), (x1, y2)) if x1 < x2 and y1 < y2 else ()
+    inside = all(0 <= one <= 1 for one in numbers)
+    if len(corners) <= RECTANGLE or len(numbers) % 2 or not inside:
+        raise UsageError(
+            "--mask: write X1,Y1,X2,Y2 in fractions of the picture from the top left corner, such "
+            "as 0.1,0.4,0.3,0.9, or three or more corners of a polygon"
+        )
+    return corners
 
 
 def load_detector(name: str | None, second_look: str, manifest: Path | None) -> PlateDetector:
@@ -85,7 +96,7 @@ def load_detector(name: str | None, second_look: str, manifest: Path | None) -> 
 def make_place(
     frames: Iterable[Frame],
     detector: PlateDetector,
-    masks: Sequence[tuple[float, float, float, float]],
+    masks: Sequence[_Polygon],
 ) -> PlacePreview:
     """The still of the place that a recording shows.
 
@@ -98,9 +109,11 @@ def make_place(
         CameraError: there is no frame.
         RedactionError: it cannot be encoded.
     """
+    import numpy as np
+
+    from edge.adapters.cameras.guarded_camera import masked_cells
     from edge.adapters.cameras.jpeg import encode_jpeg
     from edge.privacy.empty_place import empty_place, hide_vehicles
-    from edge.privacy.geometric_mask import fill
     from edge.privacy.place_still import MAX_BYTES, MAX_SIDE, require_plain
     from edge.privacy.redaction import place_of_regular_file
 
@@ -108,12 +121,9 @@ def make_place(
     if not kept:
         raise CameraError("no frame could be read; give another recording")
     median, visible = empty_place(kept)
-    height, width = visible.shape
     plates = [one.box for one in detector.detect(median)]  # uncertain ones too
     hide_vehicles(visible, plates)
-    for x1, y1, x2, y2 in masks:
-        box = Box(x1 * width, y1 * height, x2 * width, y2 * height)
-        fill(visible, box, value=False)
+    visible = masked_cells(visible.astype(np.uint8), masks).astype(np.bool_)
     image = place_of_regular_file(median, visible)
     jpeg = encode_jpeg(image, max_bytes=MAX_BYTES, max_side=MAX_SIDE)
     require_plain(jpeg)

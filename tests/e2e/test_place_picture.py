@@ -21,12 +21,17 @@ JPEG = still_jpeg()
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> MadeSite:
+    """A site whose privacy mask lies in the sky of the still, which has one colour."""
+    return site_with_still(tmp_path_factory.mktemp("site"), [[0, 0], [0.2, 0], [0.2, 0.3]])
+
+
+def site_with_still(base: Path, mask: list[list[float]]) -> MadeSite:
     """Two rules ask for the same plate: one shows the vehicle, one the plate alone."""
     rules = [hotlist_rule(), hotlist_rule(id="plate-alone", reveal="plate")]
     content: dict[str, Any] = policy(rules=rules)
     content["cameras"][CAMERA]["place_picture"] = approval(JPEG)
+    content["cameras"][CAMERA]["privacy_masks"] = [mask]
     settings = site(cameras={CAMERA: {"place_picture": "place.jpg"}})
-    base = tmp_path_factory.mktemp("site")
     made = make_site(base, stolen=[LISTED], policy_yaml=content, site_yaml=settings)
     (made.folder / "place.jpg").write_bytes(JPEG)
     return made
@@ -62,6 +67,17 @@ def test_p6_a_changed_or_missing_file_stops_the_start_and_the_check(made: MadeSi
     assert not made.state.exists()
     file.write_bytes(JPEG)
     assert verb("check", made.folder).status == 0
+
+
+def test_p6_a_still_that_shows_what_a_privacy_mask_hides_stops_the_start(tmp_path: Path) -> None:
+    made = site_with_still(tmp_path, [[0.1, 0.1], [0.9, 0.1], [0.9, 0.9]])
+
+    done = run(made)
+
+    assert done.status == ExitCode.CONFIG
+    (line,) = done.error_lines
+    assert f"cameras.{CAMERA}.place_picture: the approved picture shows what" in line
+    assert "privacy_masks[0] of the policy hides" in line
 
 
 def test_p8_the_still_is_in_hits_that_show_the_vehicle_and_nowhere_else(

@@ -39,7 +39,9 @@ def test_a_recording_becomes_a_small_still_with_the_lines_for_policy_and_site(
 ) -> None:
     out = tmp_path / "place.jpg"
     clip = CLIPS / "street_day.mp4"
-    done = product("redact", clip, out, "--place", "--mask", "0,0,0.25,0.5", "--mask", "0.9,0,1,1")
+    done = product(
+        "redact", clip, out, "--place", "--mask", "0,0,0.25,0.5", "--mask", "0.9,0,1,0,1,1,0.9,1"
+    )
 
     assert done.status == 0, done.err
     jpeg = out.read_bytes()
@@ -81,6 +83,10 @@ def test_p6_a_parked_vehicle_is_masked_where_its_plate_is_found(tmp_path: Path) 
         (["--place", "--show-plates"], "--place: shows no vehicle"),
         (["--place", "--mask", "0.5,0,0.2,1"], "--mask: write X1,Y1,X2,Y2"),
         (["--place", "--mask", "all"], "--mask: write X1,Y1,X2,Y2"),
+        (["--place", "--mask", "0,0"], "--mask: write X1,Y1,X2,Y2"),
+        (["--place", "--mask", "0,0,1,1,0.5"], "--mask: write X1,Y1,X2,Y2"),
+        (["--place", "--mask", "0,0,1,0,0.5,1.1"], "--mask: write X1,Y1,X2,Y2"),
+        (["--place", "--mask", "0,0,1,0,nan,1"], "--mask: write X1,Y1,X2,Y2"),
         (["--mask", "0,0,1,1"], "--mask: only for --place"),
     ],
 )
