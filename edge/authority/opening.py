@@ -160,6 +160,7 @@ def opened_bytes(opened: OpenedHit) -> bytes:
 def as_json(opened: OpenedHit) -> dict[str, object]:
     """The content of `hit.json`, with the plate in clear."""
     hit, content = opened.hit, opened.content
+    approved = approvals(content.pictures)
     return {
         "schema": SCHEMA,
         "hit": hit.model_dump(by_alias=True, exclude={"sealed"}),
@@ -186,11 +187,17 @@ def as_json(opened: OpenedHit) -> dict[str, object]:
             f"{picture.name}.jpg": None if picture.taken_at is None else utc_text(picture.taken_at)
             for picture in content.pictures
         },
+        **({"approved": approved} if approved else {}),
         "vehicle": {
             "kinds": _shares(content.appearance.kinds),
             "colours": _shares(content.appearance.colours),
         },
     }
+
+
+def approvals(pictures: Iterable[Picture]) -> dict[str, str]:
+    """The day on which each still of an empty place was approved, by file name."""
+    return {f"{one.name}.jpg": one.approved for one in pictures if one.approved is not None}
 
 
 def _shares(

@@ -37,7 +37,7 @@ from edge.box.figures import STAGES
 from edge.box.gate import Admission
 from edge.box.gatekeeper import Gatekeeper
 from edge.box.health import BoxHealth
-from edge.box.hit_storage import HitStorage, hit_maker, hit_terms
+from edge.box.hit_storage import HitStorage, hit_maker, hit_terms, require_places_masked
 from edge.box.keys import load_authorities
 from edge.box.reporting import box_health
 from edge.box.rule_stops import RuleStops
@@ -124,6 +124,7 @@ def load_parts(site: SiteFolder, manifest: Manifest | None = None, *, live: bool
     Raises:
         EdgeError: one of them cannot be loaded.
     """
+    require_places_masked(site)
     authorities = load_authorities(site.rule_authorities, site.policy)
     broker = broker_options(site.settings, site.folder, site.broker_password(os.environ))
     manifest = manifest or Manifest.load()
@@ -257,9 +258,7 @@ def assembled(
         safe_state = SafeState(publisher, storage.audit, health)
         stops.shuts(safe_state.enter)
         hit_storage = HitStorage(
-            hit_maker(
-                settings, site.policy_sha256, box_keys, loaded.authorities, loaded.scene_parser
-            ),
+            hit_maker(site, box_keys, loaded.authorities, loaded.scene_parser),
             storage.outbox,
             box_topics(settings, policy),
             partial(hit_terms, policy),

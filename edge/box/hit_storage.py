@@ -9,17 +9,19 @@ from datetime import timedelta
 
 from edge.adapters.broker.topics import BoxTopics
 from edge.adapters.cameras.jpeg import encode_jpeg
+from edge.adapters.cameras.place_masks import require_masked
 from edge.adapters.host.system import random_bytes
 from edge.adapters.state.outbox import Outbox
 from edge.adapters.state.outbox_file import OutboxFull
 from edge.box.evidence_worker import EvidenceCase
 from edge.box.storage import retention
 from edge.domain.rules import Rule
+from edge.errors import ConfigError, RedactionError
 from edge.pipeline.evidence import EvidenceMaker, SealedHit
 from edge.pipeline.ports import Clock, SceneParser
 from edge.policy.model import Policy
 from edge.privacy.keys import AuthorityPublicKeys, BoxKeys
-from edge.site.settings import Site
+from edge.site.folder import SITE_FILE, SiteFolder
 
 FULL_OUTBOX_RETRY_S = 0.05
 """How often a full outbox is tried again."""
@@ -119,9 +121,22 @@ class HitStorage:
         )
 
 
+def require_places_masked(site: SiteFolder) -> None:
+    """Refuse an approved still of a place that shows what a privacy mask of its camera hides.
+
+    Raises:
+        ConfigError: one does; the message names its field in site.yaml.
+    """
+    for camera, still in site.places.items():
+        try:
+            require_masked(still, site.policy.cameras[camera].privacy_masks)
+        except RedactionError as error:
+            where = f"{site.folder / SITE_FILE}: cameras.{camera}.place_picture"
+            raise ConfigError(f"{where}: {error.message}") from None
+
+
 def hit_maker(
-    settings: Site,
-    policy_sha256: str,
+    site: SiteFolder,
     box_keys: BoxKeys,
     authorities: Mapping[str, AuthorityPublicKeys],
     parser: SceneParser | None,
@@ -129,20 +144,20 @@ def hit_maker(
     """Return a function that makes a case's sealed and signed hit, or none if it is contradicted.
 
     Args:
-        settings: site.yaml.
-        policy_sha256: the digest of the policy in force, hexadecimal.
+        site: the checked site folder, with the policy in force and the approved stills of places.
         box_keys: the box's keys, which sign hits and evidence.
         authorities: public keys by authority id; hits are sealed to the rule's authority.
         parser: says what an offender's picture shows; None: the geometry of the plate decides.
     """
     maker = EvidenceMaker(
-        policy_sha256=policy_sha256,
+        policy_sha256=site.policy_sha256,
         box_keys=box_keys,
         authorities=authorities,
-        payload_cap_bytes=settings.broker.payload_cap_kib * 1024,
+        payload_cap_bytes=site.settings.broker.payload_cap_kib * 1024,
         random_bytes=random_bytes,
         encode=encode_jpeg,
         parser=parser,
+        places=site.places,
     )
 
     def make(case: EvidenceCase, next_counter: Callable[[], int]) -> SealedHit | None:

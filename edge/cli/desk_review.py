@@ -21,7 +21,7 @@ from edge.cli.options import (
     JsonOption,
     KeysPassphraseFileOption,
 )
-from edge.cli.output import print_json
+from edge.cli.output import place_text, print_json
 
 if TYPE_CHECKING:
     from edge.authority.store import Reason
@@ -87,8 +87,8 @@ def review(
         view = reviews.open(person, hit, claim.reason)
         files = write_pictures(hit, view.pictures, out)
         _tell(f"{view.hit.site}  {view.hit.rule}  {view.hit.observed_at}")
-        for file in files:
-            _tell(str(file))
+        for file, one in zip(files, view.pictures, strict=True):
+            _tell(str(file) + (f": {place_text(one.approved)}" if one.approved else ""))
         if not claim.judged:
             answer = _ask_judgement()
             reviews.judge(

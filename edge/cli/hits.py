@@ -18,7 +18,7 @@ from edge.cli.options import (
     PassphraseFileOption,
     StoreOption,
 )
-from edge.cli.output import print_json, time_text
+from edge.cli.output import place_text, print_json, time_text
 from edge.errors import EdgeError
 
 if TYPE_CHECKING:
@@ -86,7 +86,9 @@ def open_hits(
     parser) or `geometry` (the plate's size and place alone, which shows less). `shows` is `vehicle`
     for a picture of a rule of level `driver` in which no driver could be shown, for example because
     the windscreen is not seen from ahead, and null for every other one. `taken_at` gives the
-    time of each picture. For a rule that needs movement, `first` and `last` show one part of the
+    time of each picture. `approved` is there if the policy names a picture of the empty place:
+    `place.jpg` was made and approved beforehand, on the day that it says, and nothing of the moment
+    of the hit is in it. For a rule that needs movement, `first` and `last` show one part of the
     view at two times. `vehicle` has the probabilities of its kind and colour; they are empty if
     they are not known.
 
@@ -139,6 +141,7 @@ def open_hits(
                     "masked_by": content["masked_by"],
                     "shows": content["shows"],
                     "taken_at": content["taken_at"],
+                    **{name: content[name] for name in ("approved",) if name in content},
                     "vehicle": content["vehicle"],
                     "json": str(files.document),
                     "images": [str(picture) for picture in files.pictures],
@@ -153,7 +156,7 @@ def open_hits(
                 f"{row['hit_id']}  {row['rule']}  {row['plate']}  {_vehicle_text(row)}"
                 f"{_mask_text(row)}{row['json']}"
             )
-            for line in _times(row):
+            for line in (*_times(row), *_approvals(row)):
                 typer.echo(line)
     if failed:
         for _, why in failed[:-1]:
@@ -181,6 +184,14 @@ def _times(row: dict[str, object]) -> Iterator[str]:
     if len(set(known.values())) > 1:
         for name in sorted(known, key=lambda one: (known[one], one)):
             yield f"  {known[name]}  {name}"
+
+
+def _approvals(row: dict[str, object]) -> Iterator[str]:
+    """A line for a picture that is not from the moment of the hit."""
+    approved = row.get("approved", {})
+    assert isinstance(approved, dict)  # noqa: S101 - `opened_json` makes it
+    for name, day in approved.items():
+        yield f"  {name}: {place_text(day)}"
 
 
 def _vehicle_text(row: dict[str, object]) -> str:

@@ -27,6 +27,11 @@ def time_text(moment: datetime, *, timespec: str = "auto") -> str:
     return text.replace("+00:00", "Z")
 
 
+def place_text(day: str) -> str:
+    """What a picture is that a person approved on a day, before the hit."""
+    return f"the place, approved on {day}; not from the moment of the hit"
+
+
 def note(text: str) -> None:
     """Print a line for a person on standard error."""
     sys.stderr.write(f"{text}\n")

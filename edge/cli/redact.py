@@ -17,6 +17,7 @@ import typer
 
 from edge.cli.options import JsonOption, ManifestOption, SecondLookOption, WheelOption
 from edge.cli.output import print_json
+from edge.cli.redact_place import FORMATS, load_detector, make_place, polygons, write_place
 from edge.domain.reveal import MaskMethod, RevealLevel
 from edge.domain.wheel import WheelSide
 from edge.errors import CameraError, RedactionError, UsageError
@@ -87,6 +88,23 @@ def redact(
             "each class, no pixel of the picture. A .png or .jpg.",
         ),
     ] = None,
+    place: Annotated[
+        bool,
+        typer.Option(
+            "--place",
+            help="Instead: a small picture of the empty place, for the policy's place_picture. OUT "
+            "is a .jpg.",
+        ),
+    ] = False,
+    mask: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--mask",
+            metavar="X1,Y1,X2,Y2",
+            help="With --place: also mask this part (fractions of the picture), or a polygon with "
+            "more corners; may be repeated. Give every privacy mask of the policy.",
+        ),
+    ] = None,
     force: Annotated[
         bool, typer.Option("--force", help="Replace OUT and MAP if they exist.")
     ] = False,
@@ -101,11 +119,25 @@ def redact(
     --show-plates is given. It reads regular files only, never a live source. The copy has no sound
     and no metadata.
 
+    With --place OUT is a picture of what stays the same in the recording, without what moves and
+    what came or left. It has at most 320 pixels a side. A person must look at it and approve it.
+
     Example: edge-anpr redact clip.mp4 masked.mp4 --reveal vehicle
     """
     recording = regular_file(source, verb="redact")
-    _require_fit("OUT", recording, out, force=force)
     level = RevealLevel(reveal.value)
+    if place:
+        if level is not RevealLevel.NONE or show_plates or explain is not None:
+            raise UsageError("--place: shows no vehicle; leave out the options that show one")
+        masks = polygons(mask or ())
+        _require_fit("OUT", recording, out, force=force, wanted=FORMATS)
+        finder = load_detector(detector, second_look, manifest)
+        made = make_place(_with_progress(_camera(recording)), finder, masks)
+        write_place(made, out, as_json=as_json)
+        return
+    if mask:
+        raise UsageError("--mask: only for --place; without it everything is masked anyway")
+    _require_fit("OUT", recording, out, force=force)
     if explain is not None:
         _require_explainable(recording, out, explain, level, force=force)
     networks = _networks(level, detector, second_look, manifest)
@@ -430,7 +462,14 @@ def _require_explainable(
     _require_fit("--explain", recording, explain, force=force)
 
 
-def _require_fit(what: str, recording: Path, out: Path, *, force: bool) -> None:
+def _require_fit(
+    what: str,
+    recording: Path,
+    out: Path,
+    *,
+    force: bool,
+    wanted: frozenset[str] | None = None,
+) -> None:
     """Refuse an output unless it is a new file of the right kind in an existing folder.
 
     Raises:
@@ -438,7 +477,8 @@ def _require_fit(what: str, recording: Path, out: Path, *, force: bool) -> None:
     """
     from edge.adapters.cameras.video_writer import VIDEO_FORMATS
 
-    wanted = PICTURE_FORMATS if is_picture(recording) else frozenset(VIDEO_FORMATS)
+    of_its_kind = PICTURE_FORMATS if is_picture(recording) else frozenset(VIDEO_FORMATS)
+    wanted = wanted or of_its_kind
     if out.suffix.lower() not in wanted:
         raise UsageError(f"{what}: {out}: end the name in {', '.join(sorted(wanted))}")
     if not out.parent.is_dir():

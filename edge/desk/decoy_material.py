@@ -55,6 +55,7 @@ class _Written(BaseModel):
     masked_by: dict[str, str | None]
     shows: dict[str, str | None]
     taken_at: dict[str, str | None]
+    approved: dict[str, str] = {}
     vehicle: dict[str, dict[str, float]]
 
 
@@ -155,13 +156,16 @@ def _content(written: _Written, folder: Path) -> EvidenceContent:
         if Path(name).name != name:
             raise ValueError(name)
         taken, shows = written.taken_at.get(name), written.shows.get(name)
+        approved = written.approved.get(name)
+        method = None if approved is not None else MaskMethod.MEANING
         pictures.append(
             Picture(
                 name.removesuffix(".jpg"),
                 read_bytes(folder / name, _LARGEST),
-                MaskMethod.MEANING if mask is None else MaskMethod(mask),
+                method if mask is None else MaskMethod(mask),
                 None if taken is None else parse_utc(taken),
                 None if shows is None else RevealLevel(shows),
+                approved,
             )
         )
     vehicle = written.vehicle

@@ -249,9 +249,8 @@ class CaseReviews:
         now = self._utc()
         with self.writing(hit_id) as connection:
             case = self._seen_pictures(connection, acting, hit_id, now)
-            if (
-                judgement is Judgement.OFFENCE
-                and not self._opened(connection, case).content.pictures
+            if judgement is Judgement.OFFENCE and all(
+                one.approved is not None for one in self._opened(connection, case).content.pictures
             ):
                 raise UsageError(
                     "the hit has no picture, so nobody can see an offence; judge `cannot-tell`, or "

@@ -116,9 +116,9 @@ class Template:
         return {**box.values, "site": box.site, "box": box.box}
 
     def fixed_files(self) -> Iterator[Path]:
-        """The files that every box gets as they are: the assessment, and public keys."""
+        """The files that every box gets as they are: the assessment, pictures, public keys."""
         for path in sorted(self.folder.iterdir()):
-            if path.is_file() and path.suffix in {".md", ".txt", ".pdf", ".docx", ".odt"}:
+            if path.is_file() and path.suffix in {".md", ".txt", ".pdf", ".docx", ".odt", ".jpg"}:
                 yield path
         yield from sorted((self.folder / "keys").glob("*.public.json"))
 

@@ -9,6 +9,7 @@ import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from types import MappingProxyType
 from typing import Protocol
 
 from edge.domain.appearance import NOTHING_STATED, UNKNOWN, Appearance
@@ -24,6 +25,7 @@ from edge.pipeline.ports import SceneParser
 from edge.pipeline.rule_book import observed_at
 from edge.privacy.hit import build_hit, new_hit_id
 from edge.privacy.keys import AuthorityPublicKeys, BoxKeys
+from edge.privacy.place_still import PLACE_PICTURE, PlaceStill
 from edge.privacy.redaction import (
     PLATE_PICTURE,
     VEHICLE_PICTURE,
@@ -112,6 +114,7 @@ class EvidenceMaker:
         random_bytes: source of unpredictable bytes, for hit ids.
         encode: encodes evidence pictures.
         parser: says what an offender's picture shows; None: the geometry of the plate decides.
+        places: the approved still of the empty place, by camera; a camera may have none.
     """
 
     def __init__(
@@ -124,6 +127,7 @@ class EvidenceMaker:
         random_bytes: Callable[[int], bytes],
         encode: Encoder,
         parser: SceneParser | None = None,
+        places: Mapping[str, PlaceStill] = MappingProxyType({}),
     ) -> None:
         self._policy_sha256 = policy_sha256
         self._box_keys = box_keys
@@ -132,6 +136,7 @@ class EvidenceMaker:
         self._random_bytes = random_bytes
         self._encode = encode
         self._parser = parser
+        self._places = places
 
     def examine(self, vehicle: VehicleSeen, offence: Offence) -> Examined:
         """Look at the picture of an offence, and compare the vehicle with what its list states.
@@ -243,7 +248,8 @@ class EvidenceMaker:
         """The revealed pictures that fit into the payload, and the number of those left out.
 
         The plate's own picture comes first and is limited to its share, then those of the path.
-        The picture of the vehicle gets all bytes that are left.
+        The picture of the vehicle gets all bytes that are left, and the approved still of the place
+        only what nothing else needs.
         """
         remaining_bytes = picture_budget(self._payload_cap_bytes)
         pictures: list[Picture] = []
@@ -270,6 +276,21 @@ class EvidenceMaker:
             shows = image.level if fell_back else None
             pictures.append(Picture(image.name, jpeg, image.method, taken_at, shows))
             remaining_bytes -= len(jpeg)
+        place = self._places.get(vehicle.camera)
+        # It explains a picture of the vehicle, so without one it would be of no use.
+        if place is not None and pictures and _shows_vehicle(offence):
+            if len(place.jpeg) <= remaining_bytes:
+                still = Picture(PLACE_PICTURE, place.jpeg, mask=None, approved=place.approved)
+                pictures.append(still)
+            else:
+                log.warning(
+                    "a hit of rule %s is sent without the picture of the place: %d bytes are left, "
+                    "it needs %d; raise broker.payload_cap_kib",
+                    offence.rule.id,
+                    remaining_bytes,
+                    len(place.jpeg),
+                )
+                left_out += 1
         return tuple(pictures), left_out
 
     def _images(

@@ -217,17 +217,26 @@ def _camera(
         yield Change(ChangeEffect.WIDENING, "field-of-view", masks, "a mask removed or changed")
     if set(after.privacy_masks) - set(before.privacy_masks):
         yield Change(ChangeEffect.NARROWING, "field-of-view", masks, "a mask added or changed")
+    still = (*at, "place_picture")
+    old, new = before.place_picture, after.place_picture
+    yield from _optional("reveal", still, old, new, "another file")
     yield from hours_changed((*at, "hours"), before.hours, after.hours, days)
     yield from _justification(at, before.hours_justification, after.hours_justification)
 
 
 def _justification(at: Location, before: Texts | None, after: Texts | None) -> Iterator[Change]:
-    """A justification allows more hours, so a new or another one is a widening."""
+    yield from _optional("hours", (*at, "hours_justification"), before, after, "reworded")
+
+
+def _optional(
+    what: str, at: Location, before: object, after: object, other: str
+) -> Iterator[Change]:
+    """A part that allows more where it is there, so a new or another one is a widening."""
     if before != after:
         gone = after is None
         direction = ChangeEffect.NARROWING if gone else ChangeEffect.WIDENING
-        detail = "gone" if gone else "new" if before is None else "reworded"
-        yield Change(direction, "hours", (*at, "hours_justification"), detail)
+        detail = "gone" if gone else "new" if before is None else other
+        yield Change(direction, what, at, detail)
 
 
 def _view(at: Location, before: FieldOfView, after: FieldOfView) -> Iterator[Change]:

@@ -134,6 +134,12 @@ def _evaluation_dates(policy: Policy) -> Iterator[tuple[Location, str]]:
         yield ("last", "date"), policy.evaluation.last.date
 
 
+def _approval_dates(policy: Policy) -> Iterator[tuple[Location, str]]:
+    for name, camera in policy.cameras.items():
+        if camera.place_picture is not None:
+            yield (name, "place_picture", "approved"), camera.place_picture.approved
+
+
 _PAST: tuple[tuple[str, Fault, Callable[[Policy], Iterator[tuple[Location, str]]]], ...] = (
     ("legal", Fault("E_SEQUENCE", "P1"), _legal_dates),
     ("purposes", Fault("E_FINANCIAL_MOTIVE", "P15"), _evidence_dates),
@@ -141,6 +147,7 @@ _PAST: tuple[tuple[str, Fault, Callable[[Policy], Iterator[tuple[Location, str]]
     ("dpia", Fault("E_DPIA", "P2"), _dpia_dates),
     ("accuracy", Fault("E_ACCURACY", "P12"), _accuracy_dates),
     ("evaluation", Fault("E_EVALUATION", "P20"), _evaluation_dates),
+    ("cameras", Fault("E_CONFIG", "P6"), _approval_dates),
 )
 """The days on which something has happened: the section, what a day to come is there, the dates."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from datetime import date, datetime, time, timedelta
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 from zoneinfo import ZoneInfo
 
 from pydantic import (
@@ -21,7 +21,7 @@ from edge.domain.rules import Rule
 from edge.formats.canonical import canonical_json
 from edge.formats.identifiers import Id, Sha256
 from edge.formats.problems import Location
-from edge.formats.strict import Strict
+from edge.formats.strict import Grown, Strict
 from edge.policy import wording
 from edge.policy.fields import (
     Contacts,
@@ -190,8 +190,19 @@ class FieldOfView(Strict):
     reach_m: int = Field(ge=1, le=500, description="How far, in metres.")
 
 
-class PolicyCamera(Strict):
+class ApprovedStill(Strict):
+    """A still of the empty place, which goes into the seal of hits that show the vehicle."""
+
+    sha256: Sha256 = Field(description="The file's digest; `edge-anpr redact --place` prints it.")
+    approved: DayText = Field(
+        description="The day on which a person looked at it, saw nobody in it and approved it."
+    )
+
+
+class PolicyCamera(Grown):
     """A camera that the policy allows."""
+
+    added: ClassVar[frozenset[str]] = frozenset({"place_picture"})
 
     place: Texts = Field(description="The place of the camera, in words.")
     field_of_view: FieldOfView
@@ -201,6 +212,11 @@ class PolicyCamera(Strict):
         max_length=32,
         description="Parts of the picture that are never analysed, as polygons in fractions "
         "of its width and height from the top left corner.",
+    )
+    place_picture: ApprovedStill | None = Field(
+        default=None,
+        description="A picture of the empty place, made and approved when the camera was aimed. "
+        "Left out: hits carry none.",
     )
     hours: WeeklySchedule = Field(description="When the camera is open; outside it is shut.")
     hours_justification: Statements | None = Field(

@@ -314,6 +314,18 @@ def _shown_in_turn(
         yield shown_pixels(plate, rest, level, height, width, scene, weak=weak, wheel=wheel)
 
 
+def place_of_regular_file(pixels: Pixels, visible: Mask) -> RedactedImage:
+    """A still of the empty place, grey but for its `visible` pixels, for a person to approve.
+
+    Like a preview it is made of a regular file that a person has. No box calls it.
+
+    Raises:
+        RedactionError: `pixels` is not a picture.
+    """
+    _check_picture(pixels)
+    return RedactedImage(_read_only(_masked(pixels, visible)), _KEY)
+
+
 def aiming_still(
     pixels: Pixels,
     plates: Sequence[Box],

@@ -20,7 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated, ClassVar, Literal
 
 from cryptography.exceptions import InvalidTag
@@ -42,6 +42,7 @@ from edge.privacy.keys import (
     BoxKeys,
     BoxPublicKeys,
 )
+from edge.privacy.place_still import PLACE_PICTURE
 
 SCHEMA: Literal["edge-anpr/evidence/2"] = "edge-anpr/evidence/2"
 
@@ -86,11 +87,13 @@ class Picture:
     Attributes:
         name: its file name without the ending.
         jpeg: its content.
-        mask: what decided which of its pixels are shown; None in evidence of the earlier schema,
-            which does not say so (it was the geometry of the plate).
+        mask: what decided which of its pixels are shown; None for the still of the place, and in
+            evidence of the earlier schema, which does not say so (it was the plate's geometry).
         taken_at: when it was taken; None in evidence that does not say so.
         shows: the level whose parts it shows, where the rule's level could not be shown; None where
             it shows what the rule allows.
+        approved: the day on which a person approved it (2026-11-30), if it is the still of the
+            empty place, which shows nothing of the moment; None for every other picture.
     """
 
     name: str
@@ -98,6 +101,7 @@ class Picture:
     mask: MaskMethod | None
     taken_at: datetime | None = None
     shows: RevealLevel | None = None
+    approved: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,13 +289,14 @@ class _Alternative(StrictMessage):
 
 
 class _PictureEntry(StrictMessage, Grown):
-    added: ClassVar[frozenset[str]] = frozenset({"taken_at", "shows"})
+    added: ClassVar[frozenset[str]] = frozenset({"taken_at", "shows", "approved"})
 
     name: Id
     bytes: int = Field(ge=1)
     mask: Literal["meaning", "geometry"] | None = None
     taken_at: str | None = None
     shows: str | None = Field(default=None, pattern="^vehicle$")
+    approved: str | None = Field(default=None, pattern="^[0-9]{4}-[0-9]{2}-[0-9]{2}$")
 
 
 def _of_different_names(pictures: tuple[_PictureEntry, ...]) -> tuple[_PictureEntry, ...]:
@@ -336,9 +341,12 @@ class _Header(StrictMessage, Grown):
     @model_validator(mode="after")
     def _masks_are_named(self) -> _Header:
         named = self.schema_ == SCHEMA
-        if any((picture.mask is not None) != named for picture in self.pictures):
-            message = "each picture names its mask, except in evidence of the earlier schema"
-            raise ValueError(message)
+        for picture in self.pictures:
+            of_place = named and picture.name == PLACE_PICTURE
+            has = (picture.mask is not None, picture.approved is not None)
+            if has != (named and not of_place, of_place):
+                message = "each picture names its mask, and the still of the place its approval"
+                raise ValueError(message)
         if self.appearance is not None and not named:
             message = "evidence of the earlier schema describes no vehicle"
             raise ValueError(message)
@@ -366,6 +374,7 @@ def _body(content: EvidenceContent, context: SealContext, box: BoxKeys) -> bytes
                     mask=None if picture.mask is None else picture.mask.value,
                     taken_at=None if picture.taken_at is None else utc_text(picture.taken_at),
                     shows=None if picture.shows is None else picture.shows.value,
+                    approved=picture.approved,
                 )
                 for picture in content.pictures
             ),
@@ -439,6 +448,7 @@ def _read_appearance(entry: _Appearance | None) -> Appearance:
 def _pictures(
     entries: Sequence[_PictureEntry], jpegs: bytes, context: SealContext
 ) -> tuple[Picture, ...]:
+    """Raises ValueError if a time or day does not exist."""
     if sum(entry.bytes for entry in entries) != len(jpegs):
         raise _broken(context)
     pictures: list[Picture] = []
@@ -446,7 +456,10 @@ def _pictures(
         mask = None if entry.mask is None else MaskMethod(entry.mask)
         taken_at = None if entry.taken_at is None else parse_utc(entry.taken_at)
         shows = None if entry.shows is None else RevealLevel(entry.shows)
-        pictures.append(Picture(entry.name, jpegs[: entry.bytes], mask, taken_at, shows))
+        if entry.approved is not None:
+            date.fromisoformat(entry.approved)
+        jpeg = jpegs[: entry.bytes]
+        pictures.append(Picture(entry.name, jpeg, mask, taken_at, shows, entry.approved))
         jpegs = jpegs[entry.bytes :]
     return tuple(pictures)
 

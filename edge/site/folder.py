@@ -12,13 +12,14 @@ from zoneinfo import ZoneInfo
 
 from edge.domain.lists import ListEntry
 from edge.domain.rules import Rule
-from edge.errors import ConfigError
+from edge.errors import ConfigError, EdgeError
 from edge.formats.problems import Location, MistakesError, Problem, refuse
 from edge.formats.yaml_document import (
     MAX_BYTES,
     Document,
     Draft,
     parse_draft,
+    read_bytes,
     read_document,
     read_text,
 )
@@ -28,6 +29,8 @@ from edge.policy.contradictions import unknown_name
 from edge.policy.list_file import CODE as LIST_CODE
 from edge.policy.lists import read_list
 from edge.policy.model import Policy
+from edge.privacy.place_still import MAX_BYTES as MAX_STILL_BYTES
+from edge.privacy.place_still import PlaceStill
 from edge.site.passwords import read_password
 from edge.site.settings import HttpCamera, RtspCamera, Site
 from edge.site.settings import contradictions as site_contradictions
@@ -54,6 +57,8 @@ class SiteFolder:
         settings: site.yaml.
         rules: the policy's rules.
         policy_sha256: the policy's digest, hex.
+        places: the approved still of the empty place, by camera; read and compared with the policy
+            here, so that a file that changes later changes nothing.
     """
 
     folder: Path
@@ -61,6 +66,7 @@ class SiteFolder:
     settings: Site
     rules: tuple[Rule, ...]
     policy_sha256: str
+    places: Mapping[str, PlaceStill]
 
     def resolve(self, path: str) -> Path:
         """A path of either file; it is relative to the site folder unless it is absolute.
@@ -286,6 +292,7 @@ def load_site_folder(
         command = f"edge-anpr check {folder}" if listed else ""
         raise MistakesError(documents.problems, listed_by=command)
     refuse(_contradictions(folder, policy, site))
+    places = read_places(folder, policy.model, site)
 
     contents = _Collected()
     for trial in _trial_lists(folder, policy.model).values():
@@ -297,7 +304,38 @@ def load_site_folder(
         settings=site.model,
         rules=policy.model.domain_rules(),
         policy_sha256=policy.model.sha256(),
+        places=places,
     )
+
+
+def read_places(folder: Path, policy: Policy, site: Document[Site]) -> dict[str, PlaceStill]:
+    """The approved still of each camera's place, by camera, compared with the policy.
+
+    Raises:
+        ConfigError: policy and site.yaml do not agree that there is one, or the file is missing,
+            not the approved one, or no plain JPEG; a line for each camera.
+    """
+    places: dict[str, PlaceStill] = {}
+    problems: list[Problem] = []
+    for name, camera in site.model.cameras.items():
+        allowed = policy.cameras.get(name)
+        approved = None if allowed is None else allowed.place_picture
+        at: Location = ("cameras", name, "place_picture")
+        if approved is None:
+            if camera.place_picture is not None:
+                told = f"{POLICY_FILE} names no approved picture of this camera's place; remove it"
+                problems.append(site.problem(at, told))
+        elif camera.place_picture is None:
+            told = f"{POLICY_FILE} names an approved picture of the place; name its file here too"
+            problems.append(site.problem(at, told))
+        else:
+            try:
+                jpeg = read_bytes(resolved(folder, camera.place_picture), MAX_STILL_BYTES)
+                places[name] = PlaceStill(jpeg, approved.sha256, approved.approved)
+            except EdgeError as error:
+                problems.append(site.problem(at, error.message))
+    refuse(problems)
+    return places
 
 
 def read_policy(file: Path) -> Document[Policy]:
@@ -339,7 +377,8 @@ def read_draft(file: Path) -> Draft[Policy]:
 def site_problems(folder: Path, policy: Document[Policy] | None) -> tuple[Problem | str, ...]:
     """What is wrong with site.yaml, read as the box reads it; nothing if there is none yet.
 
-    Files that it names are not looked for: many of them are on the box only.
+    Files that it names are not looked for: many of them are on the box only. The approved pictures
+    of places are, since whoever signs the policy must have seen them.
 
     Args:
         folder: the site folder.
@@ -352,7 +391,10 @@ def site_problems(folder: Path, policy: Document[Policy] | None) -> tuple[Proble
     if site is None:
         return tuple(found.problems)
     own = (site.problem(at, message) for at, message in site_contradictions(site.model))
-    return (*own, *(_between(policy, site) if policy is not None else ()))
+    if policy is None:
+        return tuple(own)
+    found.attempt(lambda: read_places(folder, policy.model, site))
+    return (*own, *_between(policy, site), *found.problems)
 
 
 class _Collected:

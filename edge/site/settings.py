@@ -165,6 +165,11 @@ class SiteCamera(Strict):
         "that is no cover picture, thumbnail or title.",
     )
     second_look: SecondLook = NoSecondLook(mode="none")
+    place_picture: FilePath | None = Field(
+        default=None,
+        description="The approved picture of the empty place, relative to the site folder. The "
+        "policy names its digest.",
+    )
 
 
 class Models(Strict):

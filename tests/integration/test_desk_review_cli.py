@@ -56,7 +56,10 @@ class Office:
     def make(self) -> None:
         self.desk = make_desk(self.base / "desk", utc=self.utc)
         self.hit = self.parties.hit(
-            evidence(Picture("vehicle", b"a jpeg of a vehicle", MaskMethod.MEANING))
+            evidence(
+                Picture("vehicle", b"a jpeg of a vehicle", MaskMethod.MEANING),
+                Picture("place", b"a jpeg of a place", None, approved="2026-01-10"),
+            )
         )
         with self.desk.open_people(self.utc) as people:
             added(people, OFFICER, SECOND, "jan-maes")
@@ -115,8 +118,10 @@ def test_an_officer_types_her_answers_and_sees_the_reading_after_the_plate(
     assert done.status == 0, done.err
     picture = office.base / "pictures" / office.hit.hit_id / "vehicle.jpg"
     assert picture.read_bytes() == b"a jpeg of a vehicle"
-    assert [one.name for one in picture.parent.iterdir()] == ["vehicle.jpg"]
-    assert str(picture) in done.err
+    place = picture.with_name("place.jpg")
+    assert sorted(picture.parent.iterdir()) == [place, picture]
+    assert f"{picture}\n" in done.err.replace("\r", "")
+    assert f"{place}: the place, approved on 2026-01-10; not from the moment of the hit" in done.err
     assert f"the box read {PLATE}: the same as you" in done.err
     assert done.out.strip().startswith("finding 1: confirmed")
     assert PLATE not in done.out

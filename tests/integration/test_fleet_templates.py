@@ -15,6 +15,7 @@ from edge.fleet.inventory import InventoryBox, read_inventory
 from edge.fleet.rendering import RenderedSite, access_list, render, write
 from edge.site.folder import read_policy
 from tests.support.fleets import BOX, TestFleet, make_test_fleet
+from tests.support.place_stills import approval, still_jpeg
 from tests.support.product import REPOSITORY
 from tests.support.sites import AUTHORITY, CAMERA, SITE, sign_site, texts, write_yaml
 
@@ -68,6 +69,24 @@ def test_p4_a_signed_policy_is_copied_byte_for_byte_with_its_signatures(fleet: T
     template = fleet.path / "templates" / "street"
     for name in ("policy.yaml", "policy.signatures.json", "dpia.md"):
         assert in_sites(fleet, name).read_bytes() == (template / name).read_bytes()
+
+
+def test_p6_the_approved_picture_of_the_place_goes_to_each_box(fleet: TestFleet) -> None:
+    template = fleet.path / "templates" / "street"
+    still = still_jpeg()
+    settings = (template / "site.yaml").read_text()
+    named = settings.replace("{source: ", "{place_picture: place.jpg, source: ")
+    (template / "site.yaml").write_text(named)
+    cameras = hours("08:00-09:00")
+    cameras[CAMERA]["place_picture"] = approval(still)
+    change(fleet, cameras=cameras)
+    sign_site(template)
+    with pytest.raises(ConfigError, match="no such file"):
+        rendered(fleet)
+
+    (template / "place.jpg").write_bytes(still)
+    assert rendered(fleet).signed
+    assert in_sites(fleet, "place.jpg").read_bytes() == still
 
 
 def test_p4_no_command_replaces_a_signed_policy_by_an_unsigned_one_that_does_more(

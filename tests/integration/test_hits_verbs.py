@@ -114,7 +114,9 @@ def test_opening_writes_all_pictures_of_a_path_and_says_their_times(
         Picture(name, name.encode(), MaskMethod.MEANING, MORNING + timedelta(seconds=at))
         for name, at in moments.items()
     ]
-    moving, standing = parties.hit(evidence(*pictures)), parties.hit(evidence(*pictures[:2]))
+    still = Picture("place", b"place", None, approved="2026-01-10")
+    moving = parties.hit(evidence(*pictures, still))
+    standing = parties.hit(evidence(*pictures[:2]))
     publish(broker, moving, standing)
     assert product(*arguments, "--once", "2").status == 0
 
@@ -129,8 +131,9 @@ def test_opening_writes_all_pictures_of_a_path_and_says_their_times(
         "  2026-11-30T07:16:06.123Z  plate.jpg",
         "  2026-11-30T07:16:06.123Z  vehicle.jpg",
         "  2026-11-30T07:16:07.123Z  last.jpg",
+        "  place.jpg: the place, approved on 2026-01-10; not from the moment of the hit",
     ]
-    for name in moments:
+    for name in (*moments, "place"):
         assert (out / moving.hit_id / f"{name}.jpg").read_bytes() == name.encode()
 
 

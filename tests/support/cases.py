@@ -23,6 +23,7 @@ from edge.privacy.hit import Hit, sign_receipt
 from edge.privacy.sealing import EvidenceContent, Picture
 from edge.texts import Language
 from tests.support.parties import AUTHORITY, CAMERA, MORNING, SITE, Parties, evidence
+from tests.support.place_stills import approval
 from tests.support.policies import document, signed, write
 from tests.support.reviews import OFFICER, ReviewRoom, who
 
@@ -55,9 +56,11 @@ def for_the_hit(content: dict[str, Any]) -> None:
     content["rules"] = [rule]
 
 
-def signed_site(folder: Path) -> Policy:
-    """A site folder with such a policy, signed by all three roles."""
+def signed_site(folder: Path, place: bytes | None = None) -> Policy:
+    """A site folder with such a policy, signed by all three roles; it may approve a still."""
     content = document(for_the_hit, real=True)
+    if place is not None:
+        content["cameras"][CAMERA]["place_picture"] = approval(place)
     policy = Policy.model_validate(content)
     write(folder, content)
     (folder / "policy.signatures.json").write_text(signed(policy).text())
@@ -74,15 +77,20 @@ class CaseRoom(ReviewRoom):
     """A desk whose hits name a policy that three people signed."""
 
     def __init__(
-        self, desk: DeskFolder, database: DeskDatabase, parties: Parties, folder: Path
+        self,
+        desk: DeskFolder,
+        database: DeskDatabase,
+        parties: Parties,
+        folder: Path,
+        place: bytes | None = None,
     ) -> None:
         super().__init__(desk, database, parties)
         self.site = folder / "site"
-        self.policy = signed_site(self.site)
+        self.policy = signed_site(self.site, place)
         self.hit = self.new_hit()
 
-    def new_hit(self, **changed: Any) -> Hit:
-        hit = hit_under(self.parties, self.policy, evidence(*SHOTS, **changed))
+    def new_hit(self, *more: Picture, **changed: Any) -> Hit:
+        hit = hit_under(self.parties, self.policy, evidence(*SHOTS, *more, **changed))
         self.stored(hit)
         receipt = sign_receipt(hit, self.now, self.parties.authority.newest)
         DeskHits(self.database).keep_receipts({hit.hit_id: receipt.to_payload()}, self.now)

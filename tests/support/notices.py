@@ -176,6 +176,7 @@ def camera(number: int) -> dict[str, Any]:
     ]
     near = {"latitude": 51.05 + number / 2000, "longitude": 3.72 - number / 1500}
     far = {"latitude": 50.1, "longitude": 4.0}
+    still = {"sha256": "ab" * 32, "approved": "2026-01-10"}
     return {
         "place": said(f"Place {(number + 1) // 2} {SPECIAL}"),
         "field_of_view": {
@@ -186,6 +187,7 @@ def camera(number: int) -> dict[str, Any]:
         },
         "position": {7: far, 8: None}.get(number, near),
         "privacy_masks": [[[0, 0], [0.5, 0], [0.5, 0.5]]] * (number % 3),
+        "place_picture": still if number == 2 else None,
         "hours": weeks[number % 4],
     }
 

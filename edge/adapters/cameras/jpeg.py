@@ -22,8 +22,12 @@ _HEADROOM = 0.9  # the first guess by area comes this close to the wanted size
 _SCALINGS = 4
 
 
-def encode_jpeg(image: RedactedImage | EvidenceImage, *, max_bytes: int) -> bytes:
+def encode_jpeg(
+    image: RedactedImage | EvidenceImage, *, max_bytes: int, max_side: int | None = None
+) -> bytes:
     """The best JPEG of at most `max_bytes`: quality is lowered first, then size.
+
+    With `max_side` no side is longer than so many pixels.
 
     It tries the best quality, then lower ones down to a floor, and only then scales the
     picture down at the floor: at most eight encodings. The file holds no metadata.
@@ -34,7 +38,8 @@ def encode_jpeg(image: RedactedImage | EvidenceImage, *, max_bytes: int) -> byte
     """
     _check_type(image)
     smallest = 0
-    for encoded in _attempts(image.pixels, max_bytes):
+    pixels = image.pixels if max_side is None else shrunk(image.pixels, max_side)
+    for encoded in _attempts(pixels, max_bytes):
         if len(encoded) <= max_bytes:
             return encoded
         smallest = len(encoded)
@@ -74,6 +79,12 @@ def _attempts(pixels: Pixels, max_bytes: int) -> Iterator[bytes]:
         yield (encoded := _jpeg(_scaled(pixels, scale), LOWEST_QUALITY))
         if scale == SMALLEST_SCALE:
             return
+
+
+def shrunk(pixels: Pixels, max_side: int) -> Pixels:
+    """The picture, scaled down if a side is longer than `max_side` pixels."""
+    scale = max_side / max(pixels.shape[:2])
+    return pixels if scale >= 1 else _scaled(pixels, scale)
 
 
 def _scaled(pixels: Pixels, scale: float) -> Pixels:

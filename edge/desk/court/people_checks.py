@@ -28,6 +28,7 @@ from edge.privacy.audit_events import (
     ReadingShown,
     RightChanged,
 )
+from edge.privacy.place_still import PLACE_PICTURE
 
 CLOCK_STEP: Final = timedelta(seconds=10)
 """By so much the desk's clock may have been set back between two steps."""
@@ -132,12 +133,13 @@ def require_steps(signed: SignedFinding) -> None:
 
 
 def require_pictures(finding: DeskFinding) -> None:
-    """Who establishes an offence has seen a picture of it.
+    """Who establishes an offence has seen a picture of it; the still of the place is none.
 
     Raises:
         AuditError: she saw none.
     """
-    if finding.judgement is Judgement.OFFENCE and not finding.shown:
+    seen = [one for one in finding.shown if one.name != PLACE_PICTURE]
+    if finding.judgement is Judgement.OFFENCE and not seen:
         raise refused(f"finding {finding.number}: an offence was judged without any picture")
 
 

@@ -145,6 +145,8 @@ class _ReportWriter:
             when = self._("report.no_time")
             if one.taken_at is not None:
                 when = self._("report.taken", moment=self._at(one.taken_at))
+            if one.approved is not None:
+                when = self._("report.approved", date=self._day(one.approved))
             caption = f"{name}{self._words.colon}{when}"
             if one in self._pictures:
                 found.pictures.append((self._pictures.index(one), name, caption))

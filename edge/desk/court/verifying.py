@@ -9,6 +9,7 @@ This module needs no package of the extra `desk`.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TypeVar
@@ -239,6 +240,14 @@ class _CaseChecks:
             raise refused(f"{POLICY} has no such rule for this site, purpose and authority")
         if hit.camera not in policy.cameras:
             raise refused(f"{POLICY} has no camera {hit.camera}")
+        named = policy.cameras[hit.camera].place_picture
+        for one in self.evidence.pictures:
+            if one.approved is not None and (
+                named is None
+                or (named.approved, named.sha256)
+                != (one.approved, hashlib.sha256(one.jpeg).hexdigest())
+            ):
+                raise refused(f"{POLICY} approves no such picture of the place")
 
     def _findings(self) -> str:
         try:

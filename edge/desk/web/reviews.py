@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Final
@@ -26,6 +26,7 @@ from edge.desk.sealed_keys import open_sealed_key, signs_here
 from edge.desk.standing import CaseStanding, case_standing
 from edge.desk.web.calls import CONTENT_POLICY, Call, WrongForm, see, sent_moment
 from edge.desk.web.sessions import form_token
+from edge.desk.web.words import DeskWords
 from edge.domain.plates import PlateFormatError, PlateText
 from edge.errors import AccessError, EdgeError, KeyFileError, UsageError
 from edge.formats.signing import SigningKey
@@ -170,7 +171,7 @@ def _show(
         hit=view.hit,
         facts=facts,
         reason=claimed.reason.value,
-        pictures=[(one.name, _as_address(one)) for one in view.pictures],
+        pictures=_labelled(view.pictures, call.words),
         local="" if facts is None else call.words.exact(view.hit.observed, facts.zone),
         utc=call.words.exact(view.hit.observed),
         line=line,
@@ -194,6 +195,18 @@ def _second_step(call: Call, hit_id: str, reviews: CaseReviews) -> _Step:
             raise
         return _Step(None, reviews.choices(acting, hit_id), *chosen)
     return _Step(reading, reading.choices, *chosen)
+
+
+def _labelled(pictures: Sequence[Picture], words: DeskWords) -> list[tuple[str, str]]:
+    """Each picture with its label, as the page shows it."""
+    labelled = []
+    for number, one in enumerate(pictures, start=1):
+        name = one.name
+        if one.approved is not None:
+            name = words("case.place_picture", date=words.day(one.approved))
+        label = words("case.picture", number=number, count=len(pictures), name=name)
+        labelled.append((label, _as_address(one)))
+    return labelled
 
 
 def _as_address(picture: Picture) -> str:

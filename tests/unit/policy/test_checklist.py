@@ -323,6 +323,7 @@ PAST = {
     "accuracy/date": "E_ACCURACY",
     "accuracy/pictures/date": "E_ACCURACY",
     "evaluation/last/date": "E_EVALUATION",
+    "cameras/north/place_picture/approved": "E_CONFIG",
 }
 TO_COME = {"dpia/review_date", "evaluation/next_due", "activation/not_before", "activation/sunset"}
 
@@ -339,6 +340,8 @@ def dated(path: str, day: str) -> Change:
             content["evaluation"]["last"] = {"reference": "E 1", "date": day, "outcome": OUTCOME}
         if path == "accuracy/pictures/date":
             content["accuracy"]["pictures"] = shown(50, 60)
+        if path.startswith("cameras"):
+            content["cameras"]["north"]["place_picture"] = {"sha256": "ab" * 32}
         if path == "dpia/date":
             content["dpia"]["dpo_opinion"]["date"] = day
         edit(path, day)(content)
@@ -397,7 +400,9 @@ def test_every_date_of_a_policy_is_either_past_or_to_come() -> None:
         return [at.lstrip("/")] if re.fullmatch(r"\d{4}-\d\d-\d\d", str(node)) else []
 
     measured = edit("accuracy/pictures", {"date": "2025-10-13"})
-    content = document(lambda c: c["evaluation"].update(last={"date": "2026-03-01"}), measured)
+    approved = edit("cameras/north/place_picture", {"approved": "2026-01-10"})
+    evaluated = edit("evaluation/last", {"date": "2026-03-01"})
+    content = document(evaluated, measured, approved)
     found = {path for path in dates(content) if not path.startswith("authorities/")}
     assert found == {*PAST, *TO_COME}
 

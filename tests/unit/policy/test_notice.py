@@ -28,7 +28,7 @@ from edge.policy.notice.publication import (
 from edge.policy.notice.words import Words
 from edge.texts import LANGUAGES, Language
 from tests.support.notices import facts, model, page, section, words_of, wrong_way_rule
-from tests.support.sites import hotlist_rule, policy, texts
+from tests.support.sites import CAMERA, hotlist_rule, policy, texts
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -262,6 +262,29 @@ def test_p6_the_page_says_that_a_rule_of_movement_has_more_pictures(language: La
 
     assert words_of(said) in with_rule
     assert words_of(said) not in without
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_p6_the_page_says_that_an_approved_picture_of_the_place_goes_along(
+    language: Language,
+) -> None:
+    words = Words(language)
+    still = {"sha256": "ab" * 32, "approved": "2026-01-10"}
+    place = {CAMERA: {**policy()["cameras"][CAMERA], "place_picture": still}}
+    day = words.date("2026-01-10")
+
+    told, of_plates_only, without = (
+        words_of(section(page(facts(whole)), language, "records"))
+        for whole in (
+            model(cameras=place),
+            model(cameras=place, rules=[hotlist_rule(reveal="plate")]),
+            model(),
+        )
+    )
+
+    said = words_of(words("records.hit_place", camera="", date=day))
+    assert said in told
+    assert said not in of_plates_only + without
 
 
 def test_p12_the_page_says_if_no_person_checks_a_rules_hits() -> None:

@@ -85,6 +85,8 @@ WIDENING: dict[str, list[object]] = {
     "suspension.keys.*.demo": [True],
     "cameras.*.place": [OTHER],
     "cameras.*.field_of_view.bearing_degrees": [11],
+    "cameras.*.place_picture.sha256": ["cd" * 32],
+    "cameras.*.place_picture.approved": ["2026-01-11"],
     "cameras.*.position.latitude": [50.0],
     "cameras.*.position.longitude": [3.0],
     "authorities.*.name": [OTHER],
@@ -231,6 +233,8 @@ def fill(content: dict[str, Any]) -> None:
     content["processors"] = [{**party, "task": texts("Mounts the box")}]
     content["cameras"]["north"]["position"] = {"latitude": 51.0, "longitude": 3.7}
     content["cameras"]["north"]["privacy_masks"] = [MASK]
+    still = {"sha256": "ab" * 32, "approved": "2026-01-10"}
+    content["cameras"]["north"]["place_picture"] = still
     outcome = texts("Still needed")
     content["evaluation"]["last"] = {"reference": "E 1", "date": "2026-06-01", "outcome": outcome}
     content["authorities"]["police"]["competence"]["hours"] = {"weekly": {"mon": ["06:00-22:00"]}}

@@ -385,6 +385,42 @@ def test_a_time_of_a_picture_that_is_none_is_refused(parties: Parties, time: str
     refused(parties, sealed, context)
 
 
+STILL = Picture("place", b"jpeg", None, approved="2026-01-10")
+
+
+def test_the_still_of_the_place_has_the_day_of_its_approval_and_no_mask(parties: Parties) -> None:
+    context = parties.context()
+    content = evidence(PLATE_PICTURE, STILL)
+    padded = padded_of(parties, content, context)
+
+    assert b'{"approved":"2026-01-10","bytes":4,"mask":null,"name":"place"}' in padded
+    assert padded.count(b"approved") == 1
+    assert opened(parties, seal_as_anyone(parties, padded, context), context) == content
+
+
+@pytest.mark.parametrize(
+    "picture",
+    [
+        replace(STILL, approved=None),
+        replace(STILL, mask=MaskMethod.MEANING),
+        replace(STILL, mask=MaskMethod.MEANING, approved=None),
+        replace(STILL, name="vehicle"),
+        replace(STILL, name="vehicle", mask=MaskMethod.MEANING),
+        replace(STILL, approved="yesterday"),
+    ],
+)
+def test_p6_only_the_still_of_the_place_needs_no_mask(parties: Parties, picture: Picture) -> None:
+    with pytest.raises(SealError, match="out of bounds"):
+        parties.seal(evidence(picture), parties.context())
+
+
+def test_an_approval_on_a_day_that_does_not_exist_is_refused(parties: Parties) -> None:
+    context = parties.context()
+    sealed = parties.seal(evidence(replace(STILL, approved="2026-02-30")), context)
+
+    refused(parties, sealed, context)
+
+
 def in_header(parties: Parties, context: SealContext, old: bytes, new: bytes) -> bytes:
     """Evidence of a black car, signed by the box, with a part of its header replaced."""
     black_car = Appearance({VehicleKind.CAR: 0.97}, {Colour.BLACK: 0.9, Colour.BLUE: 0.1})
@@ -575,9 +611,10 @@ def test_pictures_within_the_budget_always_fit(parties: Parties, cap_kib: int) -
     pictures = (
         Picture("vehicle", os.urandom(half), MaskMethod.GEOMETRY, MORNING),
         *(
-            Picture(name, os.urandom(half // 3), MaskMethod.GEOMETRY, MORNING)
+            Picture(name, os.urandom(half // 4), MaskMethod.GEOMETRY, MORNING)
             for name in ("plate", "first", "last")
         ),
+        Picture("place", os.urandom(half // 4), None, approved="2026-01-10"),
     )
     content = evidence(*pictures, **widest())
 

@@ -160,7 +160,7 @@ def test_p14_the_report_of_a_case_uses_every_text_of_its_section_and_no_other() 
     for section, values in {
         "judgement": [one.value for one in Judgement],
         "outcome": [one.value for one in FindingOutcome],
-        "picture": ["plate", "vehicle", "first", "last", "other"],
+        "picture": ["plate", "vehicle", "first", "last", "place", "other"],
         "reason": [one.value for one in Reason],
         "rule": [one.value for one in RuleKind],
         "typed": ["none", "same", "other"],

@@ -132,12 +132,26 @@ def records(wording: PolicyWording) -> Records:
     ]
     if moving:
         pictures.append(words("records.hit_path", rule=words.all_of(moving)))
+    pictures += _places(wording)
     return Records(
         pictures=tuple(pictures),
         never=tuple(words(f"records.never_{one}", epoch=epoch) for one in never),
         authorities=wording.authorities(),
         epoch=epoch,
     )
+
+
+def _places(wording: PolicyWording) -> Iterator[str]:
+    """The approved pictures of empty places that go with hits which show the vehicle."""
+    showing = [rule for rule in wording.policy.rules if rule.reveal != REVEALS[0]]
+    for name, camera in wording.policy.cameras.items():
+        still = camera.place_picture
+        if still is not None and any(name in (rule.cameras or (name,)) for rule in showing):
+            yield wording.words(
+                "records.hit_place",
+                camera=wording.cameras[name],
+                date=wording.words.date(still.approved),
+            )
 
 
 def retention(wording: PolicyWording, deletions: Sequence[DeletionStatement] = ()) -> Retention:

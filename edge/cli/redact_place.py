@@ -1,0 +1,184 @@
+"""`edge-anpr redact --place`: the still of the empty place, for a person to approve."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from edge.cli.output import print_json
+from edge.errors import CameraError, RedactionError, UsageError
+from edge.formats.atomic_files import write_file
+
+if TYPE_CHECKING:
+    from edge.domain.imaging import Frame, Pixels
+    from edge.pipeline.ports import PlateDetector
+
+WORKING_SIDE = 960
+"""Longer side in pixels at which frames are compared: four times less memory than at 1080p."""
+
+MOST_FRAMES = 64
+"""So many frames are kept, evenly spread over the recording."""
+
+LARGE_SHARE = 0.5
+"""Where more than this is masked, the recording was too short or too busy."""
+
+RECTANGLE = 2
+"""Two corners name a rectangle, more than two a polygon."""
+
+FORMATS = frozenset({".jpg", ".jpeg"})
+
+
+@dataclass(frozen=True, slots=True)
+class PlacePreview:
+    """The still of a place, and what is known of it; nobody has looked at it yet."""
+
+    jpeg: bytes
+    frames: int
+    plates: int
+    masked_share: float
+
+    @property
+    def sha256(self) -> str:
+        return hashlib.sha256(self.jpeg).hexdigest()
+
+
+_Polygon = tuple[tuple[float, float], ...]
+
+
+def polygons(texts: Sequence[str]) -> tuple[_Polygon, ...]:
+    """The parts of the picture that `--mask` names: corners in fractions.
+
+    Raises:
+        UsageError: one is neither a rectangle nor a polygon.
+    """
+    return tuple(map(_polygon, texts))
+
+
+def _polygon(text: str) -> _Polygon:
+    try:
+        numbers = [float(one) for one in text.split(",")]
+    except ValueError:
+        numbers = []
+    corners = tuple(zip(numbers[::2], numbers[1::2], strict=False))
+    if len(numbers) == 2 * RECTANGLE:
+        (x1, y1), (x2, y2) = corners
+        corners = ((x1, y1), (x2, y1), (x2, y2), (x1, y2)) if x1 < x2 and y1 < y2 else ()
+    inside = all(0 <= one <= 1 for one in numbers)
+    if len(corners) <= RECTANGLE or len(numbers) % 2 or not inside:
+        raise UsageError(
+            "--mask: write X1,Y1,X2,Y2 in fractions of the picture from the top left corner, such "
+            "as 0.1,0.4,0.3,0.9, or three or more corners of a polygon"
+        )
+    return corners
+
+
+def load_detector(name: str | None, second_look: str, manifest: Path | None) -> PlateDetector:
+    """The detector that the options name.
+
+    Raises:
+        EdgeError: it cannot be loaded, or `second_look` is none.
+    """
+    from edge.adapters.models.loading import load_plate_models
+    from edge.adapters.models.second_look import SecondLook
+    from edge.adapters.models.weights import Manifest
+    from edge.cli.evaluate_clips import parse_second_look
+
+    look = parse_second_look(second_look)
+    models = load_plate_models(Manifest.load(manifest), detector=name)
+    return SecondLook.around(models.detector, look)
+
+
+def make_place(
+    frames: Iterable[Frame],
+    detector: PlateDetector,
+    masks: Sequence[_Polygon],
+) -> PlacePreview:
+    """The still of the place that a recording shows.
+
+    Args:
+        frames: of a regular file, never of a live source.
+        detector: finds plates of vehicles that stand in the result.
+        masks: what is masked besides, in fractions of the picture.
+
+    Raises:
+        CameraError: there is no frame.
+        RedactionError: it cannot be encoded.
+    """
+    import numpy as np
+
+    from edge.adapters.cameras.guarded_camera import masked_cells
+    from edge.adapters.cameras.jpeg import encode_jpeg
+    from edge.privacy.empty_place import empty_place, hide_vehicles
+    from edge.privacy.place_still import MAX_BYTES, MAX_SIDE, require_plain
+    from edge.privacy.redaction import place_of_regular_file
+
+    kept = _spread(frames)
+    if not kept:
+        raise CameraError("no frame could be read; give another recording")
+    median, visible = empty_place(kept)
+    plates = [one.box for one in detector.detect(median)]  # uncertain ones too
+    hide_vehicles(visible, plates)
+    visible = masked_cells(visible.astype(np.uint8), masks).astype(np.bool_)
+    image = place_of_regular_file(median, visible)
+    jpeg = encode_jpeg(image, max_bytes=MAX_BYTES, max_side=MAX_SIDE)
+    require_plain(jpeg)
+    return PlacePreview(jpeg, len(kept), len(plates), 1 - float(visible.mean()))
+
+
+def _spread(frames: Iterable[Frame]) -> list[Pixels]:
+    """At most `MOST_FRAMES` frames of the first frame's size, evenly spread, shrunk."""
+    from edge.adapters.cameras.jpeg import shrunk
+
+    kept: list[Pixels] = []
+    step = 1
+    for number, frame in enumerate(frames):
+        if number % step:
+            continue
+        pixels = shrunk(frame.pixels, WORKING_SIDE)
+        if kept and pixels.shape != kept[0].shape:
+            raise CameraError("the frames do not have one size; give a recording of one camera")
+        kept.append(pixels)
+        if len(kept) == MOST_FRAMES:
+            kept, step = kept[::2], step * 2
+    return kept
+
+
+def write_place(made: PlacePreview, out: Path, *, as_json: bool) -> None:
+    """Write the still, and print what the policy needs and what a person must do first.
+
+    Raises:
+        RedactionError: it cannot be written.
+    """
+    try:
+        write_file(out, made.jpeg)
+    except OSError as error:
+        raise RedactionError(f"{out}: cannot be written ({error.strerror})") from None
+    if as_json:
+        result = {
+            "out": str(out),
+            "sha256": made.sha256,
+            "bytes": len(made.jpeg),
+            "frames": made.frames,
+            "plates_found": made.plates,
+            "masked_share": round(made.masked_share, 3),
+        }
+        print_json("edge-anpr/redact-place/1", result)
+        return
+    typer.echo(
+        f"{out}: {len(made.jpeg)} bytes, the median of {made.frames} frames, "
+        f"{made.masked_share:.0%} masked, {made.plates} plates found"
+    )
+    typer.echo(
+        "A person must look at it before anybody signs. Parked vehicles and people who stood still "
+        "are still in it:\nmask them with --mask, or record again when the street is empty."
+    )
+    if made.masked_share > LARGE_SHARE:
+        typer.echo("Most of it is masked: record for some minutes in which hardly anything moves.")
+    typer.echo(f"In policy.yaml:  place_picture: {{sha256: {made.sha256}, approved: DAY}}")
+    typer.echo(f"In site.yaml:    place_picture: {out.name}")
+    typer.echo("Both belong to the camera. DAY is the day on which that person approved it.")
