@@ -14,6 +14,7 @@ from pathlib import Path
 
 from edge.adapters.broker.options import BrokerOptions
 from edge.adapters.broker.publisher import Publisher
+from edge.adapters.cameras.place_masks import require_places_masked
 from edge.adapters.enrolment.renewing import certificate_ends, renewing
 from edge.adapters.host.machine import cpu
 from edge.adapters.host.service_manager import long_start
@@ -37,7 +38,7 @@ from edge.box.figures import STAGES
 from edge.box.gate import Admission
 from edge.box.gatekeeper import Gatekeeper
 from edge.box.health import BoxHealth
-from edge.box.hit_storage import HitStorage, hit_maker, hit_terms, require_places_masked
+from edge.box.hit_storage import HitStorage, hit_maker, hit_terms
 from edge.box.keys import load_authorities
 from edge.box.reporting import box_health
 from edge.box.rule_stops import RuleStops

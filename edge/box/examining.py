@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
+from edge.adapters.cameras.place_masks import require_places_masked
 from edge.adapters.host.system import SystemClock
 from edge.box.findings import DoctorFinding, FindingState, of_error
 from edge.box.gate import require_open
@@ -41,6 +42,7 @@ def examine_sources(
         return []
 
     def judge() -> list[DoctorFinding]:
+        require_places_masked(site)
         try:
             require_open(site, chosen)
         except ListBundleError as error:

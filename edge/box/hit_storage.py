@@ -9,19 +9,17 @@ from datetime import timedelta
 
 from edge.adapters.broker.topics import BoxTopics
 from edge.adapters.cameras.jpeg import encode_jpeg
-from edge.adapters.cameras.place_masks import require_masked
 from edge.adapters.host.system import random_bytes
 from edge.adapters.state.outbox import Outbox
 from edge.adapters.state.outbox_file import OutboxFull
 from edge.box.evidence_worker import EvidenceCase
 from edge.box.storage import retention
 from edge.domain.rules import Rule
-from edge.errors import ConfigError, RedactionError
 from edge.pipeline.evidence import EvidenceMaker, SealedHit
 from edge.pipeline.ports import Clock, SceneParser
 from edge.policy.model import Policy
 from edge.privacy.keys import AuthorityPublicKeys, BoxKeys
-from edge.site.folder import SITE_FILE, SiteFolder
+from edge.site.folder import SiteFolder
 
 FULL_OUTBOX_RETRY_S = 0.05
 """How often a full outbox is tried again."""
@@ -119,20 +117,6 @@ class HitStorage:
             receipt_required=terms.receipt_required,
             expires_at=self._clock.utc() + terms.retention,
         )
-
-
-def require_places_masked(site: SiteFolder) -> None:
-    """Refuse an approved still of a place that shows what a privacy mask of its camera hides.
-
-    Raises:
-        ConfigError: one does; the message names its field in site.yaml.
-    """
-    for camera, still in site.places.items():
-        try:
-            require_masked(still, site.policy.cameras[camera].privacy_masks)
-        except RedactionError as error:
-            where = f"{site.folder / SITE_FILE}: cameras.{camera}.place_picture"
-            raise ConfigError(f"{where}: {error.message}") from None
 
 
 def hit_maker(

@@ -188,8 +188,10 @@ def _as_json(
 
 
 def _sentence(text: str) -> str:
+    """The text as a sentence; a path or a field at its beginning stays as it is."""
     end = "" if text[-1] in ".?" else "."
-    return f"{text[0].upper()}{text[1:]}{end}"
+    start = text[0].upper() if text.partition(" ")[0].rstrip(",").isalpha() else text[0]
+    return f"{start}{text[1:]}{end}"
 
 
 def _show(

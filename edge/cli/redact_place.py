@@ -27,6 +27,9 @@ MOST_FRAMES = 64
 LARGE_SHARE = 0.5
 """Where more than this is masked, the recording was too short or too busy."""
 
+SHORT_S = 60.0
+"""A recording that is shorter, or a single picture, shows people who walk as if they stood."""
+
 RECTANGLE = 2
 """Two corners name a rectangle, more than two a polygon."""
 
@@ -39,6 +42,7 @@ class PlacePreview:
 
     jpeg: bytes
     frames: int
+    seconds: float
     plates: int
     masked_share: float
 
@@ -117,7 +121,7 @@ def make_place(
     from edge.privacy.place_still import MAX_BYTES, MAX_SIDE, require_plain
     from edge.privacy.redaction import place_of_regular_file
 
-    kept = _spread(frames)
+    kept, seconds = _spread(frames)
     if not kept:
         raise CameraError("no frame could be read; give another recording")
     median, visible = empty_place(kept)
@@ -127,16 +131,20 @@ def make_place(
     image = place_of_regular_file(median, visible)
     jpeg = encode_jpeg(image, max_bytes=MAX_BYTES, max_side=MAX_SIDE)
     require_plain(jpeg)
-    return PlacePreview(jpeg, len(kept), len(plates), 1 - float(visible.mean()))
+    return PlacePreview(jpeg, len(kept), seconds, len(plates), 1 - float(visible.mean()))
 
 
-def _spread(frames: Iterable[Frame]) -> list[Pixels]:
-    """At most `MOST_FRAMES` frames of the first frame's size, evenly spread, shrunk."""
+def _spread(frames: Iterable[Frame]) -> tuple[list[Pixels], float]:
+    """At most `MOST_FRAMES` frames of the first frame's size, evenly spread, shrunk.
+
+    With them the time between the first and the last frame, seconds.
+    """
     from edge.adapters.cameras.jpeg import shrunk
 
     kept: list[Pixels] = []
-    step = 1
+    step, seconds = 1, 0.0
     for number, frame in enumerate(frames):
+        seconds = frame.stream_s
         if number % step:
             continue
         pixels = shrunk(frame.pixels, WORKING_SIDE)
@@ -145,7 +153,7 @@ def _spread(frames: Iterable[Frame]) -> list[Pixels]:
         kept.append(pixels)
         if len(kept) == MOST_FRAMES:
             kept, step = kept[::2], step * 2
-    return kept
+    return kept, seconds
 
 
 def write_place(made: PlacePreview, out: Path, *, as_json: bool) -> None:
@@ -164,19 +172,22 @@ def write_place(made: PlacePreview, out: Path, *, as_json: bool) -> None:
             "sha256": made.sha256,
             "bytes": len(made.jpeg),
             "frames": made.frames,
+            "seconds": round(made.seconds, 1),
             "plates_found": made.plates,
             "masked_share": round(made.masked_share, 3),
         }
         print_json("edge-anpr/redact-place/1", result)
         return
     typer.echo(
-        f"{out}: {len(made.jpeg)} bytes, the median of {made.frames} frames, "
-        f"{made.masked_share:.0%} masked, {made.plates} plates found"
+        f"{out}: {len(made.jpeg)} bytes, the median of {made.frames} frames of "
+        f"{made.seconds:.0f} s, {made.masked_share:.0%} masked, {made.plates} plates found"
     )
     typer.echo(
         "A person must look at it before anybody signs. Parked vehicles and people who stood still "
         "are still in it:\nmask them with --mask, or record again when the street is empty."
     )
+    if made.seconds < SHORT_S:
+        typer.echo("So short a recording also shows who walked slowly: record some minutes.")
     if made.masked_share > LARGE_SHARE:
         typer.echo("Most of it is masked: record for some minutes in which hardly anything moves.")
     typer.echo(f"In policy.yaml:  place_picture: {{sha256: {made.sha256}, approved: DAY}}")

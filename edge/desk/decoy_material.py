@@ -25,6 +25,7 @@ from edge.errors import UsageError
 from edge.formats.identifiers import is_id
 from edge.formats.timestamps import parse_utc
 from edge.formats.yaml_document import read_bytes
+from edge.privacy.place_still import PLACE_PICTURE
 from edge.privacy.sealing import EvidenceContent, Picture
 
 _LARGEST = 4 * 1024 * 1024
@@ -157,6 +158,8 @@ def _content(written: _Written, folder: Path) -> EvidenceContent:
             raise ValueError(name)
         taken, shows = written.taken_at.get(name), written.shows.get(name)
         approved = written.approved.get(name)
+        if (approved is not None) != (name == f"{PLACE_PICTURE}.jpg"):
+            raise ValueError(name)
         method = None if approved is not None else MaskMethod.MEANING
         pictures.append(
             Picture(

@@ -17,6 +17,7 @@ from yaml.nodes import Node, ScalarNode
 from edge.errors import ConfigError
 from edge.formats.model_problems import rejections
 from edge.formats.problems import Location, MistakesError, Problem
+from edge.formats.regular_files import open_regular_file
 from edge.formats.yaml_tree import pairs_of, problem_at, read_tree
 
 MAX_BYTES = 256 * 1024
@@ -75,7 +76,7 @@ def read_bytes(file: Path, max_bytes: int) -> bytes:
         if not file.is_file():
             kind = "a folder, not a regular file" if file.is_dir() else "not a regular file"
             raise ConfigError(f"{file}: {kind}; give the path of a file")
-        with file.open("rb") as stream:
+        with open_regular_file(file) as stream:
             content = stream.read(max_bytes + 1)
     except OSError as error:
         reason = error.strerror or type(error).__name__

@@ -278,7 +278,7 @@ class EvidenceMaker:
             remaining_bytes -= len(jpeg)
         place = self._places.get(vehicle.camera)
         # It explains a picture of the vehicle, so without one it would be of no use.
-        if place is not None and pictures and _shows_vehicle(offence):
+        if place is not None and VEHICLE_PICTURE in {one.name for one in pictures}:
             if len(place.jpeg) <= remaining_bytes:
                 still = Picture(PLACE_PICTURE, place.jpeg, mask=None, approved=place.approved)
                 pictures.append(still)

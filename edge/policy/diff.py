@@ -219,7 +219,7 @@ def _camera(
         yield Change(ChangeEffect.NARROWING, "field-of-view", masks, "a mask added or changed")
     still = (*at, "place_picture")
     old, new = before.place_picture, after.place_picture
-    yield from _optional("reveal", still, old, new, "another file")
+    yield from _optional("reveal", still, old, new, "another file or day")
     yield from hours_changed((*at, "hours"), before.hours, after.hours, days)
     yield from _justification(at, before.hours_justification, after.hours_justification)
 

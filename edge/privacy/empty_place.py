@@ -21,8 +21,8 @@ SETTLED_SHARE = 2 / 3
 """A pixel is settled if at least this share of the frames show its median."""
 
 PARTS = 4
-"""The frames are divided into so many parts of equal length. Each must show the same, so that what
-came and stayed, or stood for a while and left, is masked."""
+"""The frames are divided into so many parts of about equal length. Each must show the same, so that
+what came and stayed, or stood for a while and left, is masked. Of fewer frames each is a part."""
 
 MARGIN = 0.015
 """Share of the picture's longer side by which what is masked grows: a shadow, a blurred edge."""
@@ -40,11 +40,10 @@ def empty_place(frames: Sequence[Pixels]) -> tuple[Pixels, Mask]:
     median = _median(frames)
     shown = sum(_same(one, median).astype(np.uint16) for one in frames)
     settled = np.asarray(shown >= SETTLED_SHARE * len(frames))
-    length = len(frames) // PARTS
-    if length:
-        for part in range(PARTS):
-            start = part * len(frames) // PARTS
-            settled &= _same(_median(frames[start : start + length]), median)
+    parts = min(PARTS, len(frames))
+    for part in range(parts):
+        start, end = part * len(frames) // parts, (part + 1) * len(frames) // parts
+        settled &= _same(_median(frames[start:end]), median)
     return median, ~_grown(~settled, round(MARGIN * max(settled.shape)))
 
 

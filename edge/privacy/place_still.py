@@ -7,11 +7,11 @@ names its digest. So nothing of the moment of a hit is in it, and the box decide
 from __future__ import annotations
 
 import hashlib
-import re
 from dataclasses import dataclass, field
 from typing import final
 
 from edge.errors import RedactionError
+from edge.privacy.plain_jpeg import NotPlainError, plain_size
 
 PLACE_PICTURE = "place"
 """Name of this picture in the evidence."""
@@ -21,15 +21,6 @@ MAX_SIDE = 320
 """Longest side in pixels: enough to recognise a junction, too little to recognise a person."""
 
 CURE = "make it with `edge-anpr redact --place`"
-
-_START, _END = b"\xff\xd8", b"\xff\xd9"
-_JFIF, _FRAME, _SCAN = 0xE0, 0xC0, 0xDA
-_TABLES = frozenset({0xDB, 0xC4, 0xDD})
-_APPLICATION_OR_COMMENT = frozenset({*range(0xE0, 0xF0), 0xFE})
-_PLAIN_JFIF = re.compile(rb"JFIF\x00.{7}\x00\x00", re.DOTALL)
-"""The header that encoders write: version and density, and a thumbnail of 0 x 0 pixels."""
-_AFTER_SCAN = re.compile(rb"\xff[^\x00\xd0-\xd7]")
-"""What ends the pixels: there a byte FF is followed by 00 or by the number of a restart."""
 
 
 @final
@@ -69,45 +60,13 @@ def require_plain(jpeg: bytes) -> None:
     """
     if len(jpeg) > MAX_BYTES:
         raise RedactionError(f"has {len(jpeg)} bytes, and at most {MAX_BYTES} may be; {CURE}")
-    width, height = _size(jpeg)
-    if not (0 < width <= MAX_SIDE and 0 < height <= MAX_SIDE):
+    try:
+        width, height = plain_size(jpeg)
+    except NotPlainError as error:
+        other = "is not a whole baseline JPEG with nothing else in it"
+        told = "holds metadata such as EXIF, a comment or a thumbnail" if error.metadata else other
+        raise RedactionError(f"{told}; {CURE}") from None
+    if width > MAX_SIDE or height > MAX_SIDE:
         raise RedactionError(
             f"is {width} x {height} pixels, and at most {MAX_SIDE} x {MAX_SIDE} may be; {CURE}"
         )
-
-
-def _size(jpeg: bytes) -> tuple[int, int]:
-    """Width and height of a baseline JPEG with one scan, and nothing beside the picture.
-
-    Raises:
-        RedactionError: it is another file.
-    """
-    no_picture = RedactionError(f"not a whole baseline JPEG with nothing after it; {CURE}")
-    if not jpeg.startswith(_START):
-        raise no_picture
-    at, size = len(_START), None
-    while True:
-        mark, kind, length = jpeg[at : at + 1], jpeg[at + 1 : at + 2], _number(jpeg, at + 2)
-        content = jpeg[at + 4 : at + 2 + length]
-        if mark != b"\xff" or len(content) != length - 2:
-            raise no_picture
-        code, at = kind[0], at + 2 + length
-        if code == _JFIF and _PLAIN_JFIF.fullmatch(content):
-            continue
-        if code in _APPLICATION_OR_COMMENT:
-            raise RedactionError(f"holds metadata such as EXIF, a comment or a thumbnail; {CURE}")
-        if code == _FRAME and size is None:
-            size = _number(content, 3), _number(content, 1)
-        elif code == _SCAN:
-            break
-        elif code not in _TABLES:
-            raise no_picture
-    end = _AFTER_SCAN.search(jpeg, at)
-    if size is None or end is None or end.group() != _END or end.end() != len(jpeg):
-        raise no_picture
-    return size
-
-
-def _number(data: bytes, at: int) -> int:
-    """Two bytes, big-endian; 0 where the data has ended."""
-    return int.from_bytes(data[at : at + 2], "big")

@@ -10,6 +10,7 @@ import pytest
 
 from edge.adapters.state.key_files import load_all_box_public_keys, load_authority_private_keys
 from edge.authority.opening import OpenedHit, as_json, open_hit, write_opened
+from edge.box.doctor import STEPS
 from edge.errors import ExitCode
 from tests.support.place_stills import APPROVED, approval, still_jpeg
 from tests.support.product import CLIPS, product, verb
@@ -64,6 +65,8 @@ def test_p6_a_changed_or_missing_file_stops_the_start_and_the_check(made: MadeSi
         assert f"cameras.{CAMERA}.place_picture" in line
         assert says in line
         assert f"cameras.{CAMERA}.place_picture" in checked.out
+        # A path at the beginning of a sentence stays as it is.
+        assert content is not None or f"{file}: no such file" in checked.out
     assert not made.state.exists()
     file.write_bytes(JPEG)
     assert verb("check", made.folder).status == 0
@@ -78,6 +81,11 @@ def test_p6_a_still_that_shows_what_a_privacy_mask_hides_stops_the_start(tmp_pat
     (line,) = done.error_lines
     assert f"cameras.{CAMERA}.place_picture: the approved picture shows what" in line
     assert "privacy_masks[0] of the policy hides" in line
+
+    skipped = [part for one in STEPS for part in ("--skip", one)]
+    examined = product("doctor", "--site", made.folder, *skipped)
+    assert examined.status != 0
+    assert "privacy_masks[0] of the policy hides" in examined.out
 
 
 def test_p8_the_still_is_in_hits_that_show_the_vehicle_and_nowhere_else(

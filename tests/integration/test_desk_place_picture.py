@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timezone
@@ -19,7 +20,7 @@ from edge.desk.decoy_material import DecoyKind, read_vehicles
 from edge.desk.findings import parse_finding
 from edge.desk.web.reviews import _labelled
 from edge.desk.web.words import DeskWords
-from edge.errors import AuditError
+from edge.errors import AuditError, UsageError
 from edge.formats.signing import SigningKey
 from edge.privacy.sealing import Picture, open_sealed
 from edge.texts import LANGUAGES, Language
@@ -149,3 +150,10 @@ def test_a_decoy_keeps_the_still_of_its_place_as_it_is(
     later = vehicle.at(datetime(2027, 3, 1, 8, tzinfo=timezone.utc))
     assert later.pictures[-1] == STILL
     assert later.pictures[0].taken_at != content.pictures[0].taken_at
+
+    told = next((tmp_path / "opened").glob("*/hit.json"))
+    written = json.loads(told.read_text("utf-8"))
+    for approved in ({}, {"plate.jpg": APPROVED}, {"place.jpg": APPROVED, "plate.jpg": APPROVED}):
+        told.write_text(json.dumps({**written, "approved": approved}), "utf-8")
+        with pytest.raises(UsageError, match="no opened hit of this version"):
+            read_vehicles(tmp_path / "opened", DecoyKind.LAWFUL, Random(1))

@@ -47,6 +47,13 @@ def test_p6_what_stood_for_a_part_of_the_time_is_masked() -> None:
         assert still.shape == frames[0].shape
 
 
+def test_p6_of_few_frames_each_must_show_the_same() -> None:
+    for frames, stood in ((2, [1]), (3, [0, 1]), (3, [1, 2]), (5, [0, 1, 2, 3]), (7, range(6))):
+        _, visible = empty_place([with_car(40 if n in stood else 200) for n in range(frames)])
+        assert not car_of(visible, 40).any(), (frames, stood)
+        assert visible[:, :30].all()
+
+
 def test_p6_what_changes_all_the_time_is_masked_with_its_edge() -> None:
     frames = []
     for number in range(32):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -75,6 +76,18 @@ def test_p6_a_file_that_is_missing_or_not_the_approved_one_stops_the_start(
     assert "site.yaml:5:" in told
     assert "cameras.north.place_picture" in told
     assert len(told.splitlines()) == 1
+
+
+def test_p6_a_pipe_or_device_in_its_place_stops_the_start_and_is_not_waited_for(
+    tmp_path: Path,
+) -> None:
+    folder = site(tmp_path / "square", with_approval(), NAMED, None)
+    file = folder / "place.jpg"
+    os.mkfifo(file)
+    assert "not a regular file" in refusal(folder)
+    file.unlink()
+    file.symlink_to("/dev/zero")
+    assert "not a regular file" in refusal(folder)
 
 
 def test_p6_an_approved_file_with_metadata_stops_the_start(tmp_path: Path) -> None:

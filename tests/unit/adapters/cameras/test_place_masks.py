@@ -56,9 +56,9 @@ def test_a_mask_that_is_thinner_than_its_own_edge_hides_nothing_to_compare() -> 
     require_masked(still(), [((0.2, 0.1), (0.8, 0.1), (0.8, 0.105), (0.2, 0.105))])
 
 
-def test_an_approved_file_that_cannot_be_decoded_is_refused() -> None:
-    jpeg = still().jpeg
-    # Nothing is left but the size: no Huffman tables, no pixels.
-    broken = approved(jpeg[: jpeg.index(b"\xff\xc4")] + b"\xff\xda\0\2\xff\xd9")
-    with pytest.raises(RedactionError, match="cannot be decoded"):
-        require_masked(broken, [])
+def test_p6_even_a_small_part_that_is_shown_in_a_large_mask_is_refused() -> None:
+    half = ((0, 0), (1, 0), (1, 0.9), (0, 0.9))
+    around_a_person = [(0, 0, 0.5, 0.9), (0.54, 0, 1, 0.9), (0.5, 0, 0.54, 0.4), (0.5, 0.6, 1, 0.9)]
+    with pytest.raises(RedactionError, match=r"privacy_masks\[0\]"):
+        require_masked(still(*around_a_person), [half])
+    require_masked(still((0, 0, 1, 0.9)), [half])
