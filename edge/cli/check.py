@@ -188,9 +188,9 @@ def _as_json(
 
 
 def _sentence(text: str) -> str:
-    """The text as a sentence; a path or a field at its beginning stays as it is."""
+    """The text as a sentence; a path and colon at its beginning stay as they are."""
     end = "" if text[-1] in ".?" else "."
-    start = text[0].upper() if text.partition(" ")[0].rstrip(",").isalpha() else text[0]
+    start = text[0] if text.partition(" ")[0].endswith(":") else text[0].upper()
     return f"{start}{text[1:]}{end}"
 
 

@@ -179,15 +179,15 @@ def write_place(made: PlacePreview, out: Path, *, as_json: bool) -> None:
         print_json("edge-anpr/redact-place/1", result)
         return
     typer.echo(
-        f"{out}: {len(made.jpeg)} bytes, the median of {made.frames} frames of "
-        f"{made.seconds:.0f} s, {made.masked_share:.0%} masked, {made.plates} plates found"
+        f"{out}: {len(made.jpeg)} bytes, frames: {made.frames} in "
+        f"{made.seconds:.0f} s, {made.masked_share:.0%} masked, plates found: {made.plates}"
     )
     typer.echo(
         "A person must look at it before anybody signs. Parked vehicles and people who stood still "
         "are still in it:\nmask them with --mask, or record again when the street is empty."
     )
     if made.seconds < SHORT_S:
-        typer.echo("So short a recording also shows who walked slowly: record some minutes.")
+        typer.echo("It is short: people who walk slowly may be in it too. Record some minutes.")
     if made.masked_share > LARGE_SHARE:
         typer.echo("Most of it is masked: record for some minutes in which hardly anything moves.")
     typer.echo(f"In policy.yaml:  place_picture: {{sha256: {made.sha256}, approved: DAY}}")

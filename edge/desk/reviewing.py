@@ -253,8 +253,8 @@ class CaseReviews:
                 one.approved is not None for one in self._opened(connection, case).content.pictures
             ):
                 raise UsageError(
-                    "the hit has no picture, so nobody can see an offence; judge `cannot-tell`, or "
-                    "`reject` it with a reason"
+                    "the hit has no picture of its moment, so nobody can see an offence; judge "
+                    "`cannot-tell`, or `reject` it with a reason"
                 )
             kept = KeptJudgement(
                 acting.name,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from base64 import b64decode
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timezone
@@ -18,17 +20,17 @@ from edge.desk.court.report import ReportFacts, report_data
 from edge.desk.court.verifying import verify_case
 from edge.desk.decoy_material import DecoyKind, read_vehicles
 from edge.desk.findings import parse_finding
-from edge.desk.web.reviews import _labelled
-from edge.desk.web.words import DeskWords
 from edge.errors import AuditError, UsageError
 from edge.formats.signing import SigningKey
 from edge.privacy.sealing import Picture, open_sealed
 from edge.texts import LANGUAGES, Language
 from tests.integration.test_desk_people import refused
 from tests.support.cases import SHOTS, CaseRoom
+from tests.support.desk_web import line_of, says
 from tests.support.desks import make_desk
-from tests.support.parties import Parties, evidence, make_parties
+from tests.support.parties import PLATE, Parties, evidence, make_parties
 from tests.support.place_stills import APPROVED, still_jpeg
+from tests.support.review_web import Seat, opened_office
 from tests.support.reviews import CANNOT_TELL, CONFIRMED, OFFICER
 
 JPEG = still_jpeg()
@@ -62,13 +64,37 @@ def plain(text: str) -> str:
     return text.replace("\N{NO-BREAK SPACE}", " ")
 
 
-@pytest.mark.parametrize("language", LANGUAGES)
-def test_the_page_says_that_the_place_is_not_from_the_moment(language: Language) -> None:
-    *others, label = (plain(one) for one, _ in _labelled((*SHOTS, STILL), DeskWords(language)))
+@pytest.fixture
+def seat(tmp_path: Path, parties: Parties) -> Iterator[Seat]:
+    """An officer's browser at a desk whose hit has the still."""
+    for office in opened_office(make_desk(tmp_path / "desk"), parties):
+        office.room.hit = office.room.stored(parties.hit(evidence(*SHOTS, STILL)))
+        yield office.seat(OFFICER)
 
-    assert DAY[language] in label
-    assert NOT_THEN[language] in label
-    assert not any(NOT_THEN[language] in one for one in others)
+
+def test_the_page_says_that_the_place_is_not_from_the_moment(seat: Seat) -> None:
+    seat.claim()
+    for language in LANGUAGES:
+        seat.client.get(f"/language/{language}")
+        page = plain(seat.get(seat.case))
+        shown = re.findall(
+            r'<img src="data:image/jpeg;base64,([^"]+)" alt="([^"]*)"/>'
+            r"\s*<figcaption>([^<]*)</figcaption>",
+            page,
+        )
+        assert [b64decode(jpeg) for jpeg, _, _ in shown] == [*(one.jpeg for one in SHOTS), JPEG]
+        assert all(alt == caption for _, alt, caption in shown)
+        *others, label = (caption for _, _, caption in shown)
+        assert DAY[language] in label
+        assert NOT_THEN[language] in label
+        assert not any(NOT_THEN[language] in one for one in others)
+
+
+def test_p4_the_page_keeps_no_offence_on_a_picture_of_the_place_alone(seat: Seat) -> None:
+    room = seat.office.room
+    room.hit = room.stored(room.parties.hit(evidence(STILL)))
+    seat.claim()
+    assert line_of(seat.judge("offence", PLATE)) == says("case.pictures_needed")
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
