@@ -81,7 +81,6 @@ def authority(made: MadeSite, port: int, store: Path) -> Iterator[None]:
         ]
     )  # fmt: skip
     try:
-        assert process.stderr is not None
         assert any(line.startswith("refused: ") for line in process.stderr), "it has not subscribed"
         yield
     finally:

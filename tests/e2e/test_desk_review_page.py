@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
@@ -48,7 +47,7 @@ from tests.support.browser import CHROMIUM, Browser, browser
 from tests.support.desks import make_desk, passphrase_of, staffed
 from tests.support.parties import SITE, Parties, evidence, make_parties
 from tests.support.policies import signed, write
-from tests.support.product import REPOSITORY, command, environment, verb
+from tests.support.product import REPOSITORY, start, verb
 from tests.support.receiving import received_over_tls
 
 pytestmark = [
@@ -157,20 +156,14 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     received_over_tls(base, desk.path, parties, hits)
     deleted = verb("desk", "retain", "run", "--desk", desk.path, "--json")
     assert (deleted.status, deleted.json["not_confirmed"]) == (0, TOO_OLD), deleted.err
-    process = subprocess.Popen(
-        command(
-            "desk", "serve", "--desk", desk.path, "--port", "0", "--keys",
-            parties.authority_folder, "--box-keys", parties.box_file, "--policies", policies,
-        ),
-        env=environment(),
-        stderr=subprocess.PIPE,
-        text=True,
-    )  # fmt: skip
-    assert process.stderr is not None
+    process = start([
+        "desk", "serve", "--desk", desk.path, "--port", "0", "--keys",
+        parties.authority_folder, "--box-keys", parties.box_file, "--policies", policies,
+    ])  # fmt: skip
     told = process.stderr.readline()
     assert told.startswith("the desk is at http://localhost:"), told
     yield Site(desk, told.split()[-1], tuple(one.hit_id for one in hits), parties.box_public)
-    os.kill(process.pid, signal.SIGINT)
+    process.send_signal(signal.SIGINT)
     assert process.communicate(timeout=30)[1] == "", "no line of a visit is written"
 
 

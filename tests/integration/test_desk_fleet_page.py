@@ -269,7 +269,6 @@ def test_the_metrics_of_all_boxes_are_served_on_this_machine(
     put(database, {"site": "a", "box": "b", "twin_at": utc_text(datetime.now(NOW.tzinfo))})
     process = start(["desk", "serve", "--desk", desk.path, "--port", "0", "--metrics", "[::1]:0"])
     try:
-        assert process.stderr is not None
         (told,) = [line for line in (process.stderr.readline(),) if "metrics of all boxes" in line]
         address = told.split()[-1]
         with urlopen(address, timeout=10) as answer:  # noqa: S310 - of this machine

@@ -9,7 +9,6 @@ from __future__ import annotations
 import random
 import re
 import signal
-import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -31,6 +30,7 @@ from edge.privacy.hit import Hit, ReceiptVerifier
 from edge.site.folder import load_site_folder
 from tests.integration.conftest import needs_mosquitto
 from tests.support.brokers import HOST, Mosquitto, wait_until
+from tests.support.command_server import Started
 from tests.support.desks import make_desk
 from tests.support.example_site import POLICY, SITE, write_site
 from tests.support.parties import AUTHORITY, BOX, Parties, topic_of
@@ -252,9 +252,8 @@ def has_more(region: Region, before: int) -> bool:
     return len(region.rows()) > before
 
 
-def stands_by(process: subprocess.Popen[str]) -> bool:
+def stands_by(process: Started) -> bool:
     """Read what a consumer says until it stands by."""
-    assert process.stderr is not None
     return any("stands by" in line for line in process.stderr)
 
 
