@@ -221,6 +221,11 @@ def look(tab: Browser, name: str, *, narrow: bool = False) -> None:
         assert [one for one in tab.value(CONTRAST) if one[0] < one[1]] == [], (name, scheme)
         assert tab.value("document.documentElement.scrollWidth") <= size[0], (name, size)
     tab.media()
+    take_picture(tab, name, narrow=narrow)
+    assert tab.blocked == []
+
+
+def take_picture(tab: Browser, name: str, *, narrow: bool = False) -> None:
     folder = os.environ.get("DESK_PICTURES")
     if folder and name:
         tab.size(*(NARROW if narrow else WIDE))
@@ -228,7 +233,6 @@ def look(tab: Browser, name: str, *, narrow: bool = False) -> None:
         assert pixels is not None
         cv2.imwrite(f"{folder}/desk-{name}.webp", pixels, [cv2.IMWRITE_WEBP_QUALITY, 80])
     tab.size(*WIDE)
-    assert tab.blocked == []
 
 
 def at_case(tab: Browser, site: Site, hit: int, step: str) -> None:
@@ -262,7 +266,7 @@ def test_p4_two_officers_review_by_keyboard_alone(tab: Browser, site: Site) -> N
     ), "the pictures are shown"
     assert RIGHT.box_read not in tab.value("document.documentElement.outerHTML")
     look(tab, "case")
-    look(tab, "case-narrow", narrow=True)
+    take_picture(tab, "case-narrow", narrow=True)
     keys.press(" ")  # the focus is on the first judgement
     keys.type("#typed", "1-trv-375")
     keys.press("Enter")
