@@ -19,7 +19,7 @@ class KeptDetections:
 
     def detect(self, pixels: Pixels, region: Box | None = None) -> tuple[Detection, ...]:
         assert region is None
-        picture = hashlib.sha1(np.ascontiguousarray(pixels), usedforsecurity=False).digest()
+        picture = hashlib.sha1(np.ascontiguousarray(pixels).data, usedforsecurity=False).digest()
         if picture not in self._found:
             self._found[picture] = self._detector.detect(pixels)
         return self._found[picture]
