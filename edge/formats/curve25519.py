@@ -13,6 +13,7 @@ section 6.1 (the shared secret must not be zero); D. J. Bernstein, https://cr.yp
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Final
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -42,6 +43,9 @@ SMALL_ORDER_U: Final = frozenset(
     }
 )
 """u of the X25519 points of small order, on the curve and on its twist."""
+
+_KEYS: Final = 1000
+"""Results for so many public keys are kept, because each reading of a policy asks again."""
 
 
 def ed25519_public_key(raw: bytes) -> Ed25519PublicKey:
@@ -77,11 +81,13 @@ def is_same_key(one: bytes, other: bytes) -> bool:
     return one == other or _as_x25519(one) == other or _as_x25519(other) == one
 
 
+@lru_cache(maxsize=_KEYS)
 def _as_x25519(ed25519: bytes) -> bytes:
     y = int.from_bytes(ed25519, "little") & (2**255 - 1)
     return ((1 + y) * pow((1 - y) % P, P - 2, P) % P).to_bytes(32, "little")
 
 
+@lru_cache(maxsize=_KEYS)
 def _is_on_curve(y: int) -> bool:
     """Whether a point has this y: x² = (y² - 1) / (d y² + 1) must have a root."""
     square = (y * y - 1) * pow(D * y * y + 1, -1, P) % P

@@ -29,7 +29,7 @@ from edge.privacy.checkpoints import parse_checkpoints
 from edge.site.folder import load_site_folder
 from tests.support.canary import Leak, needles, sweep_bytes, sweep_tree
 from tests.support.message_recorder import MessageRecorder, RecordedMessage
-from tests.support.product import CLIPS, REPOSITORY, Finished, product, start
+from tests.support.product import CLIPS, REPOSITORY, Finished, product, start_afresh
 from tests.support.sites import MadeSite, hotlist_rule, make_site, policy
 
 # Records each file that the process opens for writing, also those that it deletes later.
@@ -168,7 +168,7 @@ def test_a_killed_run_leaves_no_plate(tmp_path: Path) -> None:
     (tmp_path / "tmp").mkdir()
     moments = random.Random(7)
     for _ in range(3):
-        process = start(
+        process = start_afresh(
             ["--log-level", "debug", "run", "--site", made.folder, "--source", CLIPS / clip],
             cwd=tmp_path / "tmp",
             env={"TMPDIR": str(tmp_path / "tmp")},

@@ -7,9 +7,7 @@ host only if the policy of its page says so.
 from __future__ import annotations
 
 import json
-import os
 import signal
-import subprocess
 from pathlib import Path
 
 from edge.desk.accounts import ActingPerson
@@ -19,7 +17,7 @@ from tests.e2e.test_desk_page import at, look, needs_chromium, utc
 from tests.support.browser import browser
 from tests.support.desk_web import OFFICER, opened
 from tests.support.desks import FIRST, added, make_desk, terms
-from tests.support.product import command, environment
+from tests.support.product import start
 from tests.support.provider import SECRET, provider
 
 
@@ -45,13 +43,7 @@ def test_p4_a_browser_goes_to_the_provider_and_comes_back_logged_in(tmp_path: Pa
             linked(desk, town.issuer)
         content = json.loads(file.read_text("utf-8")) | {"oidc": town.config(amr=["mfa"])}
         file.write_text(json.dumps(content), encoding="utf-8")
-        process = subprocess.Popen(
-            command("desk", "serve", "--desk", folder.path, "--port", "0"),
-            env=environment(),
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        assert process.stderr is not None
+        process = start(["desk", "serve", "--desk", folder.path, "--port", "0"])
         try:
             page = process.stderr.readline().split()[-1]
             button = "document.querySelector('form[action=\"/login/oidc\"] button')"
@@ -66,6 +58,6 @@ def test_p4_a_browser_goes_to_the_provider_and_comes_back_logged_in(tmp_path: Pa
             assert "subject-2" in tab.value("document.querySelector('main').innerText")
             assert town.asked["redirect_uri"] == f"{page}login/oidc/back"
         finally:
-            os.kill(process.pid, signal.SIGINT)
+            process.send_signal(signal.SIGINT)
             rest = process.communicate(timeout=30)[1]
         assert rest == ""

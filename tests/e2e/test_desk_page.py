@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
 from collections.abc import Iterator
 from datetime import date, datetime, timedelta, timezone
 from pathlib import Path
@@ -36,7 +35,7 @@ from tests.support.brokers import wait_until
 from tests.support.browser import CHROMIUM, Browser, browser
 from tests.support.desk_web import OFFICER, decided, filled, says
 from tests.support.desks import FIRST, added, make_desk, passphrase_file, passphrase_of, terms
-from tests.support.product import command, environment, verb
+from tests.support.product import start, verb
 
 needs_chromium = pytest.mark.skipif(
     CHROMIUM is None, reason="Chromium is not installed (apt-get install chromium)"
@@ -135,17 +134,11 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> DeskFolder:
 @pytest.fixture(scope="module")
 def page(desk: DeskFolder) -> Iterator[str]:
     """The address of a desk that is served."""
-    process = subprocess.Popen(
-        command("desk", "serve", "--desk", desk.path, "--port", "0"),
-        env=environment(),
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stderr is not None
+    process = start(["desk", "serve", "--desk", desk.path, "--port", "0"])
     told = process.stderr.readline()
     assert told.startswith("the desk is at http://localhost:")
     yield told.split()[-1]
-    os.kill(process.pid, signal.SIGINT)
+    process.send_signal(signal.SIGINT)
     rest = process.communicate(timeout=30)[1]
     assert rest == "", "no line of a visit is written"
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
@@ -48,7 +47,7 @@ from tests.support.browser import CHROMIUM, Browser, browser
 from tests.support.desks import make_desk, passphrase_of, staffed
 from tests.support.parties import SITE, Parties, evidence, make_parties
 from tests.support.policies import signed, write
-from tests.support.product import REPOSITORY, command, environment, verb
+from tests.support.product import REPOSITORY, start, verb
 from tests.support.receiving import received_over_tls
 
 pytestmark = [
@@ -157,20 +156,14 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     received_over_tls(base, desk.path, parties, hits)
     deleted = verb("desk", "retain", "run", "--desk", desk.path, "--json")
     assert (deleted.status, deleted.json["not_confirmed"]) == (0, TOO_OLD), deleted.err
-    process = subprocess.Popen(
-        command(
-            "desk", "serve", "--desk", desk.path, "--port", "0", "--keys",
-            parties.authority_folder, "--box-keys", parties.box_file, "--policies", policies,
-        ),
-        env=environment(),
-        stderr=subprocess.PIPE,
-        text=True,
-    )  # fmt: skip
-    assert process.stderr is not None
+    process = start([
+        "desk", "serve", "--desk", desk.path, "--port", "0", "--keys",
+        parties.authority_folder, "--box-keys", parties.box_file, "--policies", policies,
+    ])  # fmt: skip
     told = process.stderr.readline()
     assert told.startswith("the desk is at http://localhost:"), told
     yield Site(desk, told.split()[-1], tuple(one.hit_id for one in hits), parties.box_public)
-    os.kill(process.pid, signal.SIGINT)
+    process.send_signal(signal.SIGINT)
     assert process.communicate(timeout=30)[1] == "", "no line of a visit is written"
 
 
@@ -228,6 +221,11 @@ def look(tab: Browser, name: str, *, narrow: bool = False) -> None:
         assert [one for one in tab.value(CONTRAST) if one[0] < one[1]] == [], (name, scheme)
         assert tab.value("document.documentElement.scrollWidth") <= size[0], (name, size)
     tab.media()
+    take_picture(tab, name, narrow=narrow)
+    assert tab.blocked == []
+
+
+def take_picture(tab: Browser, name: str, *, narrow: bool = False) -> None:
     folder = os.environ.get("DESK_PICTURES")
     if folder and name:
         tab.size(*(NARROW if narrow else WIDE))
@@ -235,7 +233,6 @@ def look(tab: Browser, name: str, *, narrow: bool = False) -> None:
         assert pixels is not None
         cv2.imwrite(f"{folder}/desk-{name}.webp", pixels, [cv2.IMWRITE_WEBP_QUALITY, 80])
     tab.size(*WIDE)
-    assert tab.blocked == []
 
 
 def at_case(tab: Browser, site: Site, hit: int, step: str) -> None:
@@ -269,7 +266,7 @@ def test_p4_two_officers_review_by_keyboard_alone(tab: Browser, site: Site) -> N
     ), "the pictures are shown"
     assert RIGHT.box_read not in tab.value("document.documentElement.outerHTML")
     look(tab, "case")
-    look(tab, "case-narrow", narrow=True)
+    take_picture(tab, "case-narrow", narrow=True)
     keys.press(" ")  # the focus is on the first judgement
     keys.type("#typed", "1-trv-375")
     keys.press("Enter")

@@ -37,6 +37,7 @@ from tests.support.product import (
     figures_of,
     product,
     start,
+    start_afresh,
     verb,
 )
 from tests.support.sites import (
@@ -187,7 +188,7 @@ def test_a_wall_clock_step_ends_list_entries_and_reactivates_none(tmp_path: Path
         )
         activate(made, tmp_path)
         run: list[str | Path] = ["run", "--site", made.folder, "--drain", "0", "--json"]
-        process = start(run, env=env)
+        process = start_afresh(run, env=env)
         try:
             hit = wait_until(lambda: len(recorder.of_kind("hit")) > 0, PATIENCE_S)
             server.kill()
@@ -264,7 +265,6 @@ def test_a_run_in_closed_hours_says_until_when_and_opens_nothing(
     activate(made, tmp_path)
 
     process = start(["run", "--site", made.folder, "--json", "--drain", "0"], env=PASSWORD)
-    assert process.stderr is not None
     said = process.stderr.readline()
     while "closed until" not in said and said:
         said = process.stderr.readline()

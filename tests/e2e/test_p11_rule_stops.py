@@ -25,6 +25,7 @@ def test_p11_a_permit_list_of_strangers_stops_the_rule_and_shuts_the_cameras(
         rules=[
             hotlist_rule(
                 id="zone",
+                reveal="plate",
                 type="permit_zone",
                 hours_justification=said("The zone is closed at every hour of the day"),
             )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import subprocess
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
@@ -18,7 +17,7 @@ from edge.adapters.state.audit_log import read_log
 from edge.errors import ExitCode
 from edge.privacy.audit_events import ListChanged
 from tests.support.canary import needles, sweep_bytes, sweep_tree
-from tests.support.product import CLIPS, Finished, command, environment, product, verb
+from tests.support.product import CLIPS, Finished, product, start, verb
 from tests.support.real_site import RealSite, make_real_site
 from tests.support.sites import BOX, SITE, MadeSite, list_csv, make_site, outbox_of
 
@@ -218,16 +217,10 @@ def test_p13_send_waits_for_the_box_that_waits_for_its_list(tmp_path: Path) -> N
     with EmbeddedBroker() as broker:
         made = make_real_site(tmp_path, port=broker.port)
         succeeded(verb(*made.build(made.csv(plates_of(CLIP)[:1]))))
-        sending = subprocess.Popen(
-            command(
-                "lists", "send", tmp_path / "stolen.bundle", "--broker", f"127.0.0.1:{broker.port}",
-                "--box-public", made.box_public, "--timeout", "60", "--json",
-            ),
-            env=environment(),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )  # fmt: skip
+        sending = start([
+            "lists", "send", tmp_path / "stolen.bundle", "--broker", f"127.0.0.1:{broker.port}",
+            "--box-public", made.box_public, "--timeout", "60", "--json",
+        ])  # fmt: skip
         done = run(made, "--drain", "10")
         out, err = sending.communicate(timeout=60)
 

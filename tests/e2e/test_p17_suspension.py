@@ -6,7 +6,6 @@ import contextlib
 import json
 import shutil
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -28,6 +27,7 @@ from edge.formats.signing import SigningKey
 from edge.policy.suspension import Action, new_order
 from edge.privacy.audit_events import SuspensionChanged
 from tests.support.brokers import wait_until
+from tests.support.command_server import Started
 from tests.support.message_recorder import MessageRecorder
 from tests.support.product import CLIPS, product, start, verb
 from tests.support.sites import BOX, CAMERA, SITE, MadeSite, make_site
@@ -85,7 +85,7 @@ def arguments(made: MadeSite, footage: Path) -> list[str | Path]:
 
 
 @contextmanager
-def running(made: MadeSite, footage: Path) -> Iterator[subprocess.Popen[str]]:
+def running(made: MadeSite, footage: Path) -> Iterator[Started]:
     """A box that analyses its footage until the block ends."""
     process = start(arguments(made, footage))
     try:

@@ -21,6 +21,7 @@ from edge.domain.imaging import Detection, Frame
 from edge.pipeline.watcher import VehicleWatcher, settings_for_threshold
 from edge.policy.limits import LIMITS
 from scripts.fixtures.covers import OVER_CHARACTERS, draw_cover
+from tests.support.kept_detections import KeptDetections
 from tests.support.shared_material import SHARED, needs_shared
 
 pytestmark = needs_shared
@@ -48,9 +49,15 @@ def plates_of(name: str) -> set[str]:
 
 
 @cache
+def detector() -> KeptDetections:
+    """A detector that looks once at each frame without a cover."""
+    return KeptDetections(models().detector)
+
+
+@cache
 def plates_in(name: str) -> tuple[tuple[Detection, ...], ...]:
     """What is found in each frame without a cover."""
-    return tuple(models().detector.detect(frame.pixels) for frame in frames(name))
+    return tuple(detector().detect(frame.pixels) for frame in frames(name))
 
 
 def covered(frame: Frame, plates: Iterable[Detection], cover: str) -> Frame:
@@ -76,7 +83,7 @@ def covered(frame: Frame, plates: Iterable[Detection], cover: str) -> Frame:
 def sure_texts(name: str, cover: str | None) -> set[str]:
     """The texts at or above the lowest floor, in all handed-over states of all vehicles."""
     watcher = VehicleWatcher(
-        "cam-1", models().detector, models().reader, settings_for_threshold(models().threshold)
+        "cam-1", detector(), models().reader, settings_for_threshold(models().threshold)
     )
     seen = [
         vehicle

@@ -31,6 +31,7 @@ from edge.pipeline.watcher import VehicleWatcher, settings_for_threshold
 from edge.privacy.pseudonyms import SaltChain
 from scripts.fixtures.covers import COVERS, draw_cover
 from tests.support.fakes import competent
+from tests.support.kept_detections import KeptDetections
 from tests.support.plate_lists import in_clear
 from tests.support.product import CLIPS
 
@@ -43,6 +44,12 @@ SEEDS = range(3)
 @cache
 def models() -> PlateModels:
     return load_plate_models(Manifest.load(environment={}))
+
+
+@cache
+def detector() -> KeptDetections:
+    """A detector that looks once at each frame in which the covered plate is not in view."""
+    return KeptDetections(models().detector)
 
 
 @cache
@@ -80,7 +87,7 @@ def seen(cover: str | None, seed: int = 0) -> list[VehicleSeen]:
     """The vehicles of the clip, each as it was last handed over."""
     found = models()
     watcher = VehicleWatcher(
-        "cam-1", found.detector, found.reader, settings_for_threshold(found.threshold)
+        "cam-1", detector(), found.reader, settings_for_threshold(found.threshold)
     )
     vehicles = {v.number: v for frame in covered(cover, seed) for v in watcher.observe(frame)}
     vehicles.update((v.number, v) for v in watcher.finish())

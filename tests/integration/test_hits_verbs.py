@@ -144,7 +144,6 @@ def test_a_stopped_tail_ends_with_status_0_and_a_summary(parties: Parties, tmp_p
         hit = parties.hit()
         publish(broker, hit)
         process = start(arguments)
-        assert process.stdout is not None
         assert hit.hit_id in process.stdout.readline()
 
         process.send_signal(signal.SIGTERM)

@@ -13,13 +13,14 @@ import pytest
 
 from edge.adapters.models.loading import PlateModels, load_plate_models
 from edge.adapters.models.weights import Manifest
-from edge.domain.imaging import Detection, Frame, Pixels
+from edge.domain.imaging import Frame, Pixels
 from edge.pipeline.attention import Attention
 from edge.pipeline.watcher import VehicleWatcher, settings_for_threshold
 from scripts.fixtures.clips import GREEN, GREY, LEFT, RED, RIGHT, Clip, Mover, straight
 from scripts.fixtures.plates import Plate
 from scripts.fixtures.renderer import Renderer
 from tests.support.fakes import STARTED
+from tests.support.kept_detections import KeptDetections
 from tests.support.plate_designs import MISSING
 
 FPS = 25
@@ -29,20 +30,6 @@ FAR, ABREAST = 30.0, 12.0
 """Metres from the camera: where a vehicle comes into view, and where one overtakes the other."""
 
 can_render = pytest.mark.skipif(bool(MISSING), reason=MISSING or "all there")
-
-
-class KeptDetections:
-    """A detector that looks at each picture once, however often it is asked."""
-
-    def __init__(self, models: PlateModels) -> None:
-        self._models = models
-        self._found: dict[int, tuple[Detection, ...]] = {}
-
-    def detect(self, pixels: Pixels, region: object = None) -> tuple[Detection, ...]:
-        assert region is None
-        if id(pixels) not in self._found:
-            self._found[id(pixels)] = self._models.detector.detect(pixels)
-        return self._found[id(pixels)]
 
 
 def film(*movers: Mover, seconds: float) -> list[Pixels]:
@@ -103,7 +90,7 @@ def test_a_fast_vehicle_is_read_as_surely_with_few_looks(
     ]
     pictures = film(*movers, seconds=first + ABREAST / (speeds[0] / 3.6))
     models = load_plate_models(Manifest.load(environment={}))
-    detector = KeptDetections(models)
+    detector = KeptDetections(models.detector)
     every, all_looks = reads(pictures, detector, models, adaptive=False)
     adaptive, few_looks = reads(pictures, detector, models, adaptive=True)
     assert all_looks == len(pictures)

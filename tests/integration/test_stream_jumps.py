@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
@@ -15,11 +14,10 @@ from edge.adapters.cameras.recordings import RecordedCamera, open_recordings
 from edge.adapters.models.loading import PlateModels, load_plate_models
 from edge.adapters.models.weights import Manifest
 from edge.box.read_files import vehicles_of
-from edge.domain.imaging import Box, Detection, Pixels
 from edge.domain.stream_time import WRAP_S
 from edge.domain.vehicles import VehicleSeen
 from edge.errors import CameraError
-from edge.pipeline.ports import PlateDetector
+from tests.support.kept_detections import KeptDetections
 from tests.support.product import CLIPS
 from tests.support.recordings import joined, with_edits
 
@@ -27,21 +25,6 @@ STARTED = datetime(2026, 3, 10, 6, 25, tzinfo=timezone.utc)
 TWINS = ["1ETB392", "1WNC846"]
 LENGTH_S = 3.0
 """Of the clip: the first of two vehicles leaves before its end, the other is still in view."""
-
-
-class KeptDetections:
-    """A detector that looks at each picture once, in whichever recording it comes again."""
-
-    def __init__(self, detector: PlateDetector) -> None:
-        self._detector = detector
-        self._found: dict[bytes, tuple[Detection, ...]] = {}
-
-    def detect(self, pixels: Pixels, region: Box | None = None) -> tuple[Detection, ...]:
-        assert region is None
-        picture = hashlib.sha1(pixels.tobytes(), usedforsecurity=False).digest()
-        if picture not in self._found:
-            self._found[picture] = self._detector.detect(pixels)
-        return self._found[picture]
 
 
 @cache

@@ -31,6 +31,7 @@ from tests.support.live_cameras import (
     RtspServer,
     film,
     has_rtsp_server,
+    looped,
     watching,
 )
 from tests.support.product import CLIPS
@@ -83,17 +84,24 @@ def has_read_the_street_without_a_substream(run: BoxRun) -> bool:
 
 
 @pytest.fixture(scope="module")
-def films(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """The street twice, in the size of the main stream and in that of the small one."""
-    folder = tmp_path_factory.mktemp("films")
-    clips = [STREET, STREET]
-    return filmed(clips, folder / "main.ts", MAIN), filmed(clips, folder / "small.ts", SMALL)
+def street(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """The street, in the size of the main stream and in that of the small one."""
+    folder = tmp_path_factory.mktemp("street")
+    return filmed([STREET], folder / "main.ts", MAIN), filmed([STREET], folder / "small.ts", SMALL)
 
 
 @pytest.fixture(scope="module")
-def five_times(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def films(street: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """The street twice, in both sizes."""
+    folder = tmp_path_factory.mktemp("films")
+    large, small = street
+    return looped(large, folder / "main.ts", 2), looped(small, folder / "small.ts", 2)
+
+
+@pytest.fixture(scope="module")
+def five_times(street: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The street five times: a busy machine may miss a vehicle once."""
-    return filmed([STREET] * 5, tmp_path_factory.mktemp("five") / "main.ts", MAIN)
+    return looped(street[0], tmp_path_factory.mktemp("five") / "main.ts", 5)
 
 
 @pytest.fixture(scope="module")
@@ -110,23 +118,19 @@ def small(films: tuple[Path, Path]) -> Iterator[RtspServer]:
         yield server
 
 
-@pytest.fixture(scope="module")
-def short_small_film(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The street once, in the size of the small stream."""
-    return filmed([STREET], tmp_path_factory.mktemp("short") / "small.ts", SMALL)
-
-
 @pytest.mark.parametrize(
     ("clip", "key_every_s", "b_frames"),
     [("street_day", 1.0, 0), ("wrong_way", 1.0, 2), ("rain", 5.0, 0)],
 )
 def test_a_box_reads_the_same_vehicles_with_a_substream_and_without(
-    tmp_path: Path, short_small_film: Path, clip: str, key_every_s: float, b_frames: int
+    tmp_path: Path, street: tuple[Path, Path], clip: str, key_every_s: float, b_frames: int
 ) -> None:
     source = CLIPS / f"{clip}.mp4"
-    main = filmed([source], tmp_path / "main.ts", MAIN, key_every_s=key_every_s, b_frames=b_frames)
-    small = short_small_film
+    main, small = street
     if source != STREET:
+        main = filmed(
+            [source], tmp_path / "main.ts", MAIN, key_every_s=key_every_s, b_frames=b_frames
+        )
         small = filmed([source], tmp_path / "small.ts", SMALL)
     with RtspServer(main) as one, RtspServer(small) as other:
         without = read_whole(lambda: box(one.url, None), source)
@@ -245,10 +249,10 @@ def test_a_main_stream_that_dies_is_the_cameras_outage(films: tuple[Path, Path])
 
 
 def test_rare_key_frames_are_told_once_and_lose_no_vehicle(
-    short_small_film: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    street: tuple[Path, Path], tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     main_film = filmed([STREET], tmp_path / "main.ts", MAIN, key_every_s=20.0)
-    with RtspServer(main_film) as main, RtspServer(short_small_film) as small:
+    with RtspServer(main_film) as main, RtspServer(street[1]) as small:
 
         def anew() -> BoxRun:
             caplog.clear()
@@ -323,8 +327,9 @@ def test_doctor_says_whether_a_substream_does_its_work(
 ) -> None:
     with ExitStack() as servers:
         if small_is == "slow":
-            slow = filmed([STREET] * 2, tmp_path / "slow.ts", SMALL, keep_every=5)
-            small = servers.enter_context(RtspServer(slow))
+            slow = filmed([STREET], tmp_path / "slow.ts", SMALL, keep_every=5)
+            twice = looped(slow, tmp_path / "twice.ts", 2)
+            small = servers.enter_context(RtspServer(twice))
         address = {
             "away": f"rtsp://{HOST}:{free_port()}/small",
             "large": main.url,

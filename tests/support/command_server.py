@@ -2,7 +2,7 @@
 
 The suite runs some thousand commands, and most of them do less work than their imports. A command
 still has its own process, arguments, environment, standard streams and exit status. What depends on
-how Python starts is tested with a fresh interpreter, by `tests.support.product.start`.
+how Python starts is tested with a fresh interpreter, by `tests.support.product.start_afresh`.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ import tempfile
 import threading
 import traceback
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from importlib.abc import MetaPathFinder
 from pathlib import Path
 from typing import NoReturn
@@ -81,13 +82,6 @@ class CommandServer:
         Raises:
             subprocess.TimeoutExpired: it did not end in time, and was killed.
         """
-        request = {
-            "arguments": list(arguments),
-            "environment": dict(environment),
-            "cwd": str(cwd or Path.cwd()),
-            "program": program,
-            "session": terminal is not None,
-        }
         told, tells = os.pipe()
         with (
             tempfile.TemporaryFile() as out,
@@ -100,8 +94,7 @@ class CommandServer:
             streams = [source.fileno(), out.fileno(), err.fileno(), tells]
             if terminal is not None:
                 streams[0] = streams[2] = terminal
-            socket.send_fds(self._requests, [json.dumps(request).encode()], streams)
-            os.close(tells)
+            self._ask(arguments, environment, cwd, streams, program, session=terminal is not None)
             process = _number(status.read(_NUMBER))
             if not select.select([status], [], [], timeout_s)[0]:
                 with contextlib.suppress(ProcessLookupError):
@@ -114,6 +107,109 @@ class CommandServer:
                 # As `text=True` of subprocess.
                 texts.append(file.read().decode().replace("\r\n", "\n").replace("\r", "\n"))
         return left, texts[0], texts[1]
+
+    def start(
+        self,
+        arguments: Sequence[str],
+        environment: Mapping[str, str],
+        cwd: Path | None,
+        log: Path | None,
+    ) -> Started:
+        """Start one command and leave it running; see `run`. `log` gets its standard error."""
+        told, tells = os.pipe()
+        out, its_out = os.pipe()
+        if log is None:
+            err, its_err = os.pipe()
+        else:
+            its_err = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+            err = os.open(log, os.O_RDONLY)
+        with open(os.devnull, "r+b") as nothing:  # noqa: PTH123 - a device
+            self._ask(arguments, environment, cwd, [nothing.fileno(), its_out, its_err, tells])
+        os.close(its_out)
+        os.close(its_err)
+        return Started(told, out, err)
+
+    def _ask(
+        self,
+        arguments: Sequence[str],
+        environment: Mapping[str, str],
+        cwd: Path | None,
+        streams: Sequence[int],
+        program: str = "",
+        *,
+        session: bool = False,
+    ) -> None:
+        """Send a request with its streams, of which the last is then closed here."""
+        request = {
+            "arguments": list(arguments),
+            "environment": dict(environment),
+            "cwd": str(cwd or Path.cwd()),
+            "program": program,
+            "session": session,
+        }
+        socket.send_fds(self._requests, [json.dumps(request).encode()], streams)
+        os.close(streams[-1])
+
+
+class Started:
+    """A command that runs; it is used as `subprocess.Popen` with texts.
+
+    Another process is its parent, so its status comes through a pipe.
+
+    Args:
+        status: this pipe.
+        out: a pipe of its standard output.
+        err: a pipe of its standard error, or the file where it goes.
+    """
+
+    def __init__(self, status: int, out: int, err: int) -> None:
+        self._status = status
+        self.pid = _number(os.read(status, _NUMBER))
+        self.returncode: int | None = None
+        self.stdout = open(out, encoding="utf-8")  # noqa: SIM115 - a pipe that `communicate` closes
+        self.stderr = open(err, encoding="utf-8")  # noqa: SIM115 - likewise
+        self._readers = ThreadPoolExecutor(2)
+        self._texts: list[Future[str]] = []
+
+    def poll(self) -> int | None:
+        """Its exit status; None while it runs."""
+        return self._left_within(0)
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Its exit status when it has ended; raises subprocess.TimeoutExpired."""
+        left = self._left_within(timeout)
+        if left is None:
+            raise subprocess.TimeoutExpired(str(self.pid), timeout or 0)
+        return left
+
+    def communicate(self, timeout: float | None = None) -> tuple[str, str]:
+        """What is left of its two outputs when it has ended; raises subprocess.TimeoutExpired."""
+        streams = (self.stdout, self.stderr)
+        self._texts = self._texts or [self._readers.submit(stream.read) for stream in streams]
+        if wait(self._texts, timeout).not_done:
+            raise subprocess.TimeoutExpired(str(self.pid), timeout or 0)
+        self.wait(timeout)
+        self._readers.shutdown()
+        for stream in streams:
+            stream.close()
+        out, err = (text.result() for text in self._texts)
+        return out, err
+
+    def send_signal(self, number: int) -> None:
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+    def terminate(self) -> None:
+        self.send_signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        self.send_signal(signal.SIGKILL)
+
+    def _left_within(self, timeout_s: float | None) -> int | None:
+        if self.returncode is None and select.select([self._status], [], [], timeout_s)[0]:
+            self.returncode = _number(os.read(self._status, _NUMBER))
+            os.close(self._status)
+        return self.returncode
 
 
 def _number(told: bytes) -> int:
@@ -180,6 +276,8 @@ def _become(request: dict[str, object], streams: Sequence[int]) -> tuple[str, li
     assert isinstance(arguments, list)
     os.environ.clear()
     os.environ.update(environment)
+    # A suite in the background of a shell ignores SIGINT, and so would all that it starts.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     return str(request["program"]), arguments
 
 

@@ -25,7 +25,8 @@ from edge.fleet.folder import FleetFolder
 from edge.fleet.making import make_fleet
 from edge.formats.enrolment import request_of
 from tests.support.brokers import HOST, wait_until
-from tests.support.product import Finished, command, environment, product
+from tests.support.command_server import Started
+from tests.support.product import Finished, product, start
 from tests.support.sites import AUTHORITY, CAMERA, DPIA, SITE, policy, sign_site, write_yaml
 
 TEMPLATE = f"""\
@@ -96,25 +97,21 @@ def make_test_fleet(base: Path, *, signed: bool = True, passphrase: str | None =
 
 
 @contextlib.contextmanager
-def served(fleet: TestFleet, *words: str | Path) -> Iterator[subprocess.Popen[str]]:
+def served(fleet: TestFleet, *words: str | Path) -> Iterator[Started]:
     """The fleet's server as a process of its own, until the block ends.
 
     The first time it takes a free port; after that the same one, which boxes know.
     """
-    with subprocess.Popen(
-        command("fleet", "serve", fleet.path, "--port", str(fleet.port), "--retry", "1", *words),
-        env=environment(),
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as server:
-        try:
-            assert server.stderr is not None
-            said = server.stderr.readline()
-            assert "the fleet's server is at" in said, said
-            fleet.port = int(said.rpartition(":")[2])
-            yield server
-        finally:
-            server.kill()
+    port = str(fleet.port)
+    server = start(["fleet", "serve", fleet.path, "--port", port, "--retry", "1", *words])
+    try:
+        said = server.stderr.readline()
+        assert "the fleet's server is at" in said, said
+        fleet.port = int(said.rpartition(":")[2])
+        yield server
+    finally:
+        server.kill()
+        server.communicate()
 
 
 class EnrollingBox:
@@ -131,15 +128,7 @@ class EnrollingBox:
             file.write_text(code + "\n")
             words += ["--code-file", file, fleet.url]
         self.log = site.parent / f"{site.name}.log"
-        with self.log.open("w") as log:
-            self.process = subprocess.Popen(
-                command(*words),
-                env=environment(env),
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=log,
-                text=True,
-            )
+        self.process = start(words, env=env, log=self.log)
 
     def fingerprint(self) -> str:
         """What its screen shows."""
@@ -160,7 +149,7 @@ class EnrollingBox:
             out, _ = self.process.communicate(timeout=60)
         finally:
             self.kill()
-        return Finished(self.process.returncode, out, self.log.read_text())
+        return Finished(self.process.wait(), out, self.log.read_text())
 
 
 def enrol(

@@ -9,7 +9,6 @@ import io
 import json
 import os
 import pty
-import signal
 import subprocess
 import sys
 import threading
@@ -21,7 +20,7 @@ from typing import Any
 
 from edge.cli import execute
 from edge.cli.logs import ERROR_SCHEMA
-from tests.support.command_server import CommandServer
+from tests.support.command_server import CommandServer, Started
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 CLIPS = REPOSITORY / "tests" / "fixtures" / "clips"
@@ -124,8 +123,20 @@ def start(
     *,
     cwd: Path | None = None,
     env: Mapping[str, str] | None = None,
+    log: Path | None = None,
+) -> Started:
+    """Start one command and leave it running.
+
+    `env` may hold what the product reads itself. `log` is a file for its standard error.
+    """
+    words = [str(one) for one in arguments]
+    return command_server().start(words, environment(env), cwd, log)
+
+
+def start_afresh(
+    arguments: Sequence[str | Path], *, env: Mapping[str, str], cwd: Path | None = None
 ) -> subprocess.Popen[str]:
-    """Start one command and leave it running."""
+    """Start one command in a fresh interpreter, as variables that C libraries read need it."""
     return subprocess.Popen(
         command(*arguments),
         cwd=cwd,
@@ -134,8 +145,6 @@ def start(
         stderr=subprocess.PIPE,
         stdin=subprocess.DEVNULL,
         text=True,
-        # A suite in the background of a shell ignores SIGINT, and so would all that it starts.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
     )
 
 

@@ -257,7 +257,7 @@ def test_a_camera_that_gives_no_frame_is_given_up_with_its_problem() -> None:
 
 
 def test_a_camera_that_stalls_is_measured_by_the_frames_before() -> None:
-    measured = measure_camera(SilentCamera(4), PartDetector(), [], measure_s=0.3, first_frame_s=0.3)
+    measured = measure_camera(SilentCamera(4), PartDetector(), [], measure_s=2, first_frame_s=2)
 
     assert measured.frames == 4
 
