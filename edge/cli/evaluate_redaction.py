@@ -20,7 +20,7 @@ from edge.cli.outline_labels import (
 from edge.cli.output import print_json, time_text
 from edge.cli.redact import scenes_around
 from edge.domain.accuracy import match
-from edge.domain.imaging import plates_among
+from edge.domain.imaging import plates_among, told_apart
 from edge.domain.reveal import MaskMethod, RevealLevel
 from edge.domain.scene import SceneClass
 from edge.domain.shown import (
@@ -85,7 +85,6 @@ def score_photo(
 
     height, width = pixels.shape[:2]
     found, below = plates_among(models.detector.detect(pixels), models.threshold)
-    weak = [one.box for one in below]
     vehicles = list(image.vehicles.values())
     plates = [one.plate for one in vehicles if one.plate is not None]
     by_level: dict[RevealLevel, list[LevelShown]] = {level: [] for level in LEVELS}
@@ -95,7 +94,8 @@ def score_photo(
             missing += 1
             continue
         plate = found[index].box
-        others = [one.box for one in found if one.box is not plate]
+        rest = [one for one in (*found, *below) if one.box is not plate]
+        others, weak = told_apart(rest, models.threshold)
         (scene,) = scenes_around((plate,), pixels, RevealLevel.VEHICLE, parser)
         truth = _Truth.of(image, vehicle, height, width)
         right = np.arange(width) + 0.5 > plate.centre[0]

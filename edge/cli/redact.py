@@ -182,7 +182,10 @@ class _Networks:
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    """The plates of a frame, the uncertain ones, and the scene around each plate."""
+    """The plates of a frame, what may be none, and the scene around each plate.
+
+    `weak` holds those plates too that are not certain (`told_apart`).
+    """
 
     plates: tuple[Box, ...] = ()
     weak: tuple[Box, ...] = ()
@@ -207,7 +210,7 @@ class _Preview:
 
     def find(self, frame: Frame) -> _Found:
         """The plates of a frame and what is around them."""
-        from edge.domain.imaging import plates_among
+        from edge.domain.imaging import plates_among, told_apart
 
         if self.networks is None:
             return _Found()
@@ -217,7 +220,7 @@ class _Preview:
         plates = tuple(one.box for one in found)
         return _Found(
             plates,
-            tuple(one.box for one in below),
+            told_apart((*found, *below), self.networks.threshold)[1],
             scenes_around(plates, frame.pixels, self.level, self.networks.parser),
         )
 

@@ -277,3 +277,25 @@ def plates_among(
         tuple(one for one in whole if one.score >= threshold),
         tuple(one for one in whole if one.score < threshold),
     )
+
+
+CERTAIN_SCORE = 0.5
+"""Score from which on a detection certainly is a plate. Of what the embedded detector finds on
+street photographs between its threshold and this, two in five are lettering, lamps or badges."""
+
+
+def told_apart(
+    others: Iterable[Detection], threshold: float
+) -> tuple[tuple[Box, ...], tuple[Box, ...]]:
+    """The boxes of what certainly is another plate, and of what only may be one.
+
+    Args:
+        others: detections in one picture, without the plate that it is about.
+        threshold: the detector's; with a lower score than this nothing is certain.
+    """
+    certain = max(threshold, CERTAIN_SCORE)
+    listed = tuple(others)
+    return (
+        tuple(one.box for one in listed if one.score >= certain),
+        tuple(one.box for one in listed if one.score < certain),
+    )

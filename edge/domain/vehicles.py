@@ -28,9 +28,9 @@ class KeyFrame:
         frame_index: number of the frame in its stream.
         observed_at: its time, UTC.
         plate: box of the vehicle's own plate, in pixels.
-        other_plates: boxes of all other plates in the frame, in pixels.
+        other_plates: boxes of what certainly is another plate in the frame, in pixels.
         pixels: the frame.
-        weak_plates: boxes that may be plates: the detector's score is below its threshold.
+        weak_plates: boxes that may be plates, or badges, lamps and lettering (`told_apart`).
     """
 
     frame_index: int

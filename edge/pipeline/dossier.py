@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 import numpy as np
 import numpy.typing as npt
 
-from edge.domain.imaging import Box, Detection, Frame, are_pieces
+from edge.domain.imaging import Box, Detection, Frame, are_pieces, told_apart
 from edge.domain.plate_forms import fits
 from edge.domain.plates import PlateText
 from edge.domain.reading import PlateConsensus, PlateReading, fuse
@@ -295,8 +295,7 @@ class Dossier:
         self, frame: Frame, box: Box, others: Sequence[Detection], strong_score: float
     ) -> KeyFrame:
         """The frame with its time and all plates in it."""
-        plates = tuple(one.box for one in others if one.score >= strong_score)
-        weak = tuple(one.box for one in others if one.score < strong_score)
+        plates, weak = told_apart(others, strong_score)
         seen = self._seen_at(frame.stream_s)
         return KeyFrame(frame.index, seen, box, plates, frame.pixels, weak)
 

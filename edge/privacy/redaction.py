@@ -240,7 +240,8 @@ def preview_of_regular_file(  # noqa: PLR0913 - what is shown and what is drawn,
         level: the reveal level.
         show_plates: if false, every plate is covered with a darker solid fill.
         others: boxes of other vehicles' plates, which are not taken as the offender's.
-        weak: boxes of what may be a plate; they are masked too.
+        weak: boxes of what may be a plate; they are masked too. Those that are among `plates` are
+            taken as the offender's in turn, but are not certain beside another one.
         outlines: whether to draw an outline around each plate.
         scenes: what the picture shows around each plate, in the order of `plates`; None where that
             is not known, and for all if left out.
@@ -283,7 +284,7 @@ def explanation_of_regular_file(
         plates: plate boxes in pixels.
         level: the reveal level.
         scenes: what the picture shows around each plate; None where that is not known.
-        weak: boxes of what may be a plate.
+        weak: boxes of what may be a plate, as for `preview_of_regular_file`.
         wheel: the side of the steering wheel, with each vehicle taken to be seen from ahead.
 
     Raises:
@@ -309,7 +310,8 @@ def _shown_in_turn(
     """What a level shows of each vehicle, taken as the offender."""
     known = scenes or [None] * len(plates)
     for index, (plate, scene) in enumerate(zip(plates, known, strict=True)):
-        rest = (*plates[:index], *plates[index + 1 :], *others)
+        certain = [one for one in (*plates[:index], *plates[index + 1 :]) if one not in weak]
+        rest = (*certain, *others)
         height, width = pixels.shape[:2]
         yield shown_pixels(plate, rest, level, height, width, scene, weak=weak, wheel=wheel)
 

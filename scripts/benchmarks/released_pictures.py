@@ -20,7 +20,7 @@ from rich.table import Table
 
 from edge.adapters.models.loading import PlateModels, load_plate_models, load_scene_parser
 from edge.adapters.models.weights import Manifest
-from edge.domain.imaging import Box, Pixels, plates_among
+from edge.domain.imaging import Box, Pixels, plates_among, told_apart
 from edge.domain.intervals import wilson
 from edge.domain.pseudonym import Candidate, PlateToken
 from edge.domain.reveal import MaskMethod, RevealLevel
@@ -194,9 +194,9 @@ def released(
     """
     for picture in pictures:
         found, below = plates_among(models.detector.detect(picture.pixels), models.threshold)
-        weak = tuple(one.box for one in below)
         for number, one in enumerate(found):
-            others = tuple(other.box for other in found if other is not one)
+            rest = [other for other in (*found, *below) if other is not one]
+            others, weak = told_apart(rest, models.threshold)
             frame = KeyFrame(0, _WHEN, one.box, others, picture.pixels, weak)
             scene = scene_around(one.box, picture.pixels, parser) if parser else None
             offender = offender_in(picture, one.box)

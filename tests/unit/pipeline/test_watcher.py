@@ -326,8 +326,9 @@ def test_the_key_frame_shows_the_whole_vehicle_rather_than_a_larger_plate(cut: B
     assert plate.y2 <= 445
 
 
-def test_the_key_frame_tells_plates_from_what_may_be_one() -> None:
-    script = [[sight("1ABC123", 100), sight("2XYZ987", 400), sight("", 250, score=0.2)]] * 3
+@pytest.mark.parametrize("score", [0.2, 0.49], ids=["no plate", "a plate that is not certain"])
+def test_the_key_frame_tells_plates_from_what_may_be_one(score: float) -> None:
+    script = [[sight("1ABC123", 100), sight("2XYZ987", 400), sight("", 250, score=score)]] * 3
 
     first, _ = sorted(watch(script), key=lambda v: str(texts([v])))
 

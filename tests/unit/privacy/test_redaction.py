@@ -336,6 +336,21 @@ def test_another_or_an_uncertain_plate_is_protected_and_never_the_offenders(kind
     assert (picture.pixels == MASK_GREY).all()
 
 
+def test_in_a_preview_a_plate_that_is_not_certain_is_weak_beside_another_one() -> None:
+    left, right = Box(20, 140, 60, 149), Box(150, 140, 190, 149)
+
+    def previewed(*plates: Box, **beside: Any) -> Pixels:  # noqa: ANN401 - boxes by kind
+        level = RevealLevel.VEHICLE
+        return preview_of_regular_file(noise(), plates, level, show_plates=True, **beside).pixels
+
+    together = previewed(left, right, weak=[right])
+
+    alone = [previewed(left, weak=[right]), previewed(right, others=[left])]
+    shown = [(picture != MASK_GREY).any(axis=2) for picture in alone]
+    assert all(one.any() for one in shown)
+    assert np.array_equal((together != MASK_GREY).any(axis=2), shown[0] | shown[1])
+
+
 # --- refusals -------------------------------------------------------------------------------
 
 

@@ -1,0 +1,71 @@
+"""What released pictures show of photographs that were outlined by eye: the card's figures."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from scripts.training.outline_labels import main, rows_of
+from tests.support.product import product
+from tests.support.shared_material import SHARED, needs_shared
+
+
+def test_the_labels_name_plate_parts_and_surroundings_of_each_vehicle() -> None:
+    view = {
+        "image": "a.jpg",
+        "plate": [10, 20, 30, 8],
+        "body": [[[0, 0], [50, 0], [50, 40]]],
+        "heads": [[[5, 5], [9, 5], [9, 9]]],
+        "people": [[[60, 0], [70, 0], [70, 40]]],
+        "hidden": [[[1, 1], [2, 1], [2, 2]]],
+    }
+
+    assert list(rows_of([view])) == [
+        ("a.jpg", "0", "plate", "10 20 40 28"),
+        ("a.jpg", "0", "body", "0 0 50 0 50 40"),
+        ("a.jpg", "0", "head", "5 5 9 5 9 9"),
+        ("a.jpg", "", "person", "60 0 70 0 70 40"),
+    ]
+
+
+def test_only_vehicles_of_the_validation_set_are_written(tmp_path: Path) -> None:
+    file = tmp_path / "validation.csv"
+
+    assert main([str(file)]) == 0
+
+    with file.open(newline="") as lines:
+        rows = list(csv.DictReader(lines))
+    assert len({row["vehicle"] for row in rows if row["vehicle"]}) == 34
+    assert sum(row["kind"] == "plate" for row in rows) == 34
+
+
+def test_without_a_file_to_write_the_usage_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([]) == 2
+    assert "outline_labels FILE.csv" in capsys.readouterr().err
+
+
+@needs_shared
+def test_p6_the_outlined_vehicles_show_as_much_and_leak_as_little_as_the_card_says(
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / "validation.csv"
+    main([str(file)])
+
+    done = product(
+        "evaluate", "redaction", "--labels", file, "--root", SHARED / "train", "--no-progress",
+        "--json",
+    )  # fmt: skip
+
+    assert done.status == 0, done.err
+    levels: dict[str, dict[str, Any]] = done.json["levels"]
+    vehicle, occupants = levels["vehicle"], levels["occupants"]
+    assert vehicle["body_enough"]["count"] >= 27
+    assert vehicle["glass_leaks"]["count"] <= 1
+    assert vehicle["heads"]["count"] == 0
+    assert occupants["heads"]["count"] == occupants["heads"]["total"] == 4
+    for level in (vehicle, occupants):
+        assert level["others_blocks"]["count"] == 0
+        assert level["people"]["count"] <= 1
