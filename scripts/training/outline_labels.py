@@ -1,14 +1,8 @@
-"""The outlines of the validation set as labels for `edge-anpr evaluate redaction`.
-
-    python -m scripts.training.outline_labels validation.csv
-    edge-anpr evaluate redaction --labels validation.csv --root DATA
-
-Outlines of what stands before a vehicle, and of what nobody could name, have no place there: such
-parts count as what the other outlines say.
-"""
+"""Command line that writes labels of outlined vehicles: `scripts/outline-labels`."""
 
 from __future__ import annotations
 
+import argparse
 import csv
 import json
 import sys
@@ -17,6 +11,16 @@ from pathlib import Path
 from typing import Any
 
 from scripts.training.photos import in_validation_set
+
+DESCRIPTION = """\
+Write the outlined vehicles of the validation set as labels for `edge-anpr evaluate redaction`.
+
+Outlines of what stands before a vehicle, and of what nobody could name, have no place there: such
+parts count as what the other outlines say."""
+
+EXAMPLE = """\
+  scripts/outline-labels validation.csv
+  edge-anpr evaluate redaction --labels validation.csv --root DATA"""
 
 OUTLINES = Path(__file__).with_name("outlines") / "vehicles.json"
 
@@ -40,18 +44,27 @@ def rows_of(views: list[dict[str, Any]]) -> Iterator[Row]:
                     yield one["image"], vehicle, kind, points
 
 
-def main(arguments: list[str]) -> int:
-    """Write the file that the only argument names; 2 if there is none."""
-    if len(arguments) != 1:
-        print("usage: python -m scripts.training.outline_labels FILE.csv", file=sys.stderr)
-        return 2
+def main(arguments: list[str] | None = None) -> int:
+    """Write the file; 0 when it is written, 1 and one line if that is not possible."""
+    parser = argparse.ArgumentParser(
+        prog="scripts/outline-labels",
+        description=DESCRIPTION,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog=f"example:\n{EXAMPLE}\n\nmore: scripts/training/outlines/README.md",
+    )
+    parser.add_argument("file", type=Path, metavar="FILE", help="the CSV file to write")
+    file: Path = parser.parse_args(arguments).file
     views = json.loads(OUTLINES.read_text("utf-8"))["views"]
-    with Path(arguments[0]).open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(("image", "vehicle", "kind", "outline"))
-        writer.writerows(rows_of([one for one in views if in_validation_set(one["image"])]))
+    try:
+        with file.open("w", encoding="utf-8", newline="") as out:
+            writer = csv.writer(out)
+            writer.writerow(("image", "vehicle", "kind", "outline"))
+            writer.writerows(rows_of([one for one in views if in_validation_set(one["image"])]))
+    except OSError as error:
+        print(f"error: {file}: cannot be written ({error.strerror})", file=sys.stderr)
+        return 1
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main())

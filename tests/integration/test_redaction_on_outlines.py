@@ -42,9 +42,11 @@ def test_only_vehicles_of_the_validation_set_are_written(tmp_path: Path) -> None
     assert sum(row["kind"] == "plate" for row in rows) == 34
 
 
-def test_without_a_file_to_write_the_usage_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main([]) == 2
-    assert "outline_labels FILE.csv" in capsys.readouterr().err
+def test_a_file_that_cannot_be_written_is_named_in_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([str(tmp_path)]) == 1
+    assert capsys.readouterr().err == f"error: {tmp_path}: cannot be written (Is a directory)\n"
 
 
 @needs_shared

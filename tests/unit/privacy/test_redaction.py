@@ -339,7 +339,7 @@ def test_another_or_an_uncertain_plate_is_protected_and_never_the_offenders(kind
 def test_in_a_preview_a_plate_that_is_not_certain_is_weak_beside_another_one() -> None:
     left, right = Box(20, 140, 60, 149), Box(150, 140, 190, 149)
 
-    def previewed(*plates: Box, **beside: Any) -> Pixels:  # noqa: ANN401 - boxes by kind
+    def previewed(*plates: Box, **beside: Any) -> Pixels:
         level = RevealLevel.VEHICLE
         return preview_of_regular_file(noise(), plates, level, show_plates=True, **beside).pixels
 
