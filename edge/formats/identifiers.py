@@ -21,8 +21,25 @@ HitId = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 """A SHA-256 digest in hexadecimal."""
 
+# The character before the padding has bits that belong to no byte. They are 0 here (RFC 4648,
+# section 3.5), so that bytes have one spelling: nobody can change a signed text and keep it valid.
+_LAST_OF_1, _LAST_OF_2 = "[AQgw]==", "[AEIMQUYcgkosw048]="
+
+BASE64_12 = "[A-Za-z0-9+/]{16}"
+"""A pattern of 12 bytes in base64, such as a nonce."""
+
+BASE64_32 = "[A-Za-z0-9+/]{42}" + _LAST_OF_2
+"""A pattern of 32 bytes in base64, such as a key."""
+
+BASE64_64 = "[A-Za-z0-9+/]{85}" + _LAST_OF_1
+"""A pattern of 64 bytes in base64, such as a signature."""
+
 Base64 = Annotated[
-    str, Field(pattern=r"^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$")
+    str,
+    Field(
+        pattern="^(?:[A-Za-z0-9+/]{4})*"
+        f"(?:[A-Za-z0-9+/]{_LAST_OF_1}|[A-Za-z0-9+/]{{2}}{_LAST_OF_2})?$"
+    ),
 ]
 """Bytes in base64 (RFC 4648, section 4), with padding."""
 

@@ -26,10 +26,10 @@ from edge.errors import KeyFileError
 from edge.formats.canonical import Json, NotCanonicalError, canonical_json
 from edge.formats.curve25519 import ed25519_public_key
 from edge.formats.framing import framed
-from edge.formats.identifiers import KeyId
+from edge.formats.identifiers import BASE64_32, BASE64_64, KeyId
 from edge.formats.strict import StrictMessage
 
-PUBLIC_KEY_PATTERN = r"^ed25519:[A-Za-z0-9+/]{43}=$"
+PUBLIC_KEY_PATTERN = f"^ed25519:{BASE64_32}$"
 
 PublicKeyText = Annotated[
     str,
@@ -38,7 +38,7 @@ PublicKeyText = Annotated[
         description="A public key, as `edge-anpr keys new signer` prints it.",
     ),
 ]
-SignatureText = Annotated[str, Field(pattern=r"^[A-Za-z0-9+/]{86}==$", description="Ed25519.")]
+SignatureText = Annotated[str, Field(pattern=f"^{BASE64_64}$", description="Ed25519.")]
 
 _PREFIX: Final = "ed25519:"
 _DEMO: Final = b"edge-anpr/demo-signer/1"
@@ -204,7 +204,7 @@ def _raw_key(text: str) -> bytes:
         raw = base64.b64decode(text.removeprefix(_PREFIX), validate=True)
     except ValueError:
         raw = b""
-    if not text.startswith(_PREFIX) or len(raw) != 32:
+    if len(raw) != 32 or text != _PREFIX + base64.b64encode(raw).decode():
         raise KeyFileError(
             "not a public key; it must be ed25519: and 44 characters, as printed by "
             "`edge-anpr keys new signer`"

@@ -14,7 +14,7 @@ from edge.domain.appearance import Colour, VehicleKind
 from edge.domain.plates import MAX_LENGTH
 from edge.errors import ConfigError
 from edge.formats.canonical import NotCanonicalError, parse_canonical
-from edge.formats.identifiers import Base64, Id, KeyId, Sha256
+from edge.formats.identifiers import BASE64_32, Base64, Id, KeyId, Sha256
 from edge.formats.signing import Signature
 from edge.formats.strict import Grown, StrictMessage
 from edge.formats.timestamps import UtcText
@@ -147,7 +147,7 @@ class ManifestSecret(StrictMessage, Grown):
     issued_at: UtcText
     entries: _Count
     longest_days: Annotated[int, Field(ge=0, le=MAX_DAYS)]
-    key: Annotated[str, Field(pattern=r"^[A-Za-z0-9+/]{43}=$")]
+    key: Annotated[str, Field(pattern=f"^{BASE64_32}$")]
     shrinks_from: _Count | None = None
     signature: Signature | None = None
 

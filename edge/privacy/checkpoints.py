@@ -180,6 +180,7 @@ def _checkpoint(lines: Sequence[bytes]) -> Checkpoint | None:
         not re.fullmatch(ORIGIN_PATTERN, origin)
         or not re.fullmatch(r"0|[1-9][0-9]{0,15}", size)
         or len(root) != 32
+        or base64.b64encode(root) != lines[2]
         or signature is None
     ):
         return None

@@ -31,7 +31,7 @@ from pydantic import AwareDatetime, BaseModel, Field, ValidationError
 
 from edge.errors import KeyFileError
 from edge.formats.curve25519 import ed25519_public_key, x25519_public_key
-from edge.formats.identifiers import Base64, Id, KeyId
+from edge.formats.identifiers import BASE64_12, BASE64_32, Base64, Id, KeyId
 from edge.formats.signing import PublicKey, PublicKeyText, SigningKey
 from edge.formats.strict import Strict
 from edge.privacy.keys import (
@@ -47,7 +47,7 @@ from edge.privacy.keys import (
 PRIVATE_ENDING: Final = ".private.json"
 PUBLIC_ENDING: Final = ".public.json"
 
-KeyText = Annotated[str, Field(pattern=r"^[A-Za-z0-9+/]{43}=$")]
+KeyText = Annotated[str, Field(pattern=f"^{BASE64_32}$")]
 
 
 class KeyFile(Strict, populate_by_name=True):
@@ -149,9 +149,9 @@ class PassphraseKey(Strict):
     n: Literal[131072] = 131072
     r: Literal[8] = 8
     p: Literal[1] = 1
-    salt: Annotated[str, Field(pattern=r"^[A-Za-z0-9+/]{43}=$")]
+    salt: Annotated[str, Field(pattern=f"^{BASE64_32}$")]
     cipher: Literal["chacha20-poly1305"] = "chacha20-poly1305"
-    nonce: Annotated[str, Field(pattern=r"^[A-Za-z0-9+/]{16}$")]
+    nonce: Annotated[str, Field(pattern=f"^{BASE64_12}$")]
 
 
 class ProtectedFile(PrivateFile):
@@ -175,7 +175,7 @@ class SealedBoxFile(PrivateFile):
     )
     site: Id
     box: Id
-    nonce: Annotated[str, Field(pattern=r"^[A-Za-z0-9+/]{16}$")]
+    nonce: Annotated[str, Field(pattern=f"^{BASE64_12}$")]
     encrypted: Base64
 
 
@@ -467,5 +467,5 @@ def _kind_name(schema: str) -> str:
 
 
 def _raw(text: str) -> bytes:
-    # The pattern of `KeyText` leaves nothing but 32 bytes (the last digit may have spare bits).
+    # The pattern of `KeyText` leaves nothing but 32 bytes.
     return base64.b64decode(text, validate=True)

@@ -34,7 +34,7 @@ from edge.adapters.state.pack_zip import read_plain_zip, write_zip
 from edge.desk.rights import DeskRole, RightScope, RightTerms
 from edge.errors import AuditError, KeyFileError
 from edge.formats.canonical import NotCanonicalError, canonical_model, parse_canonical
-from edge.formats.identifiers import HitId, Id, KeyId, Sha256
+from edge.formats.identifiers import BASE64_32, HitId, Id, KeyId, Sha256
 from edge.formats.signing import PublicKey, PublicKeyText, SigningKey, signed_bytes
 from edge.formats.strict import StrictMessage
 
@@ -88,7 +88,7 @@ FindingKeyText = Annotated[
     str,
     Field(
         max_length=8000,
-        pattern=r"^(ed25519:[A-Za-z0-9+/]{43}=|passkey:[A-Za-z0-9+/]+={0,2})$",
+        pattern=rf"^(ed25519:{BASE64_32}|passkey:[A-Za-z0-9+/]+={{0,2}})$",
         description="A personal key or a passkey, as `desk.findings.parse_finding_key` reads it.",
     ),
 ]

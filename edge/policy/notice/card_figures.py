@@ -8,8 +8,8 @@ from __future__ import annotations
 from edge.policy.legal import ShownAtLevel
 
 CARD_FIGURES = {
-    "vehicle": ShownAtLevel(body_enough=(26, 33), glass_leaks=(0, 31), people=(1, 15)),
-    "driver": ShownAtLevel(body_enough=(26, 33), people=(1, 15)),
-    "occupants": ShownAtLevel(body_enough=(27, 33), heads=(2, 4), people=(1, 15)),
+    "vehicle": ShownAtLevel(body_enough=(27, 32), glass_leaks=(1, 31), people=(1, 15)),
+    "driver": ShownAtLevel(body_enough=(27, 32), people=(1, 15)),
+    "occupants": ShownAtLevel(body_enough=(28, 32), heads=(4, 4), people=(1, 15)),
 }
 """By reveal level."""

@@ -274,6 +274,20 @@ def test_p17_a_state_that_was_edited_keeps_the_box_shut(
 VALUES = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=30)
 
 
+def test_p17_no_bit_of_a_signature_can_change() -> None:
+    """Not even one that belongs to no byte of it."""
+    state = obeyed(order("suspend", SUPERVISOR), OPEN, TERMS)
+    whole = order("resume", SUPERVISOR, CONTROLLER, after_s=1).to_bytes()
+    ends = [at for at in range(len(whole)) if whole.startswith(b'=="', at)]
+    assert len(ends) == 2
+    for end in ends:
+        for bit in range(8):
+            bent = bytearray(whole)
+            bent[end - 1] ^= 1 << bit
+            with pytest.raises(EdgeError):
+                obeyed(parse_order(bytes(bent)), state, TERMS)
+
+
 @given(data=st.data())
 def test_p17_a_mutated_order_changes_nothing(data: st.DataObject) -> None:
     """Bits flipped, cut, fields swapped or put in: the state stays as it was."""
