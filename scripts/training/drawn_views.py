@@ -8,11 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import cv2
 import numpy as np
 
-from edge.domain.imaging import Box, Pixels
-from edge.domain.scene import unit_of, window_around
+from edge.domain.imaging import Box
 from scripts.fixtures.camera import Camera
 from scripts.fixtures.clips import BLACK, BLUE, GREEN, GREY, RED, SAND, WHITE, Clip, Mover, straight
 from scripts.fixtures.lighting import DAY, NIGHT, RAIN
@@ -24,22 +22,15 @@ from scripts.training.parser_views import (
     BODY,
     GLASS,
     HEAD,
+    NARROWEST,
     OTHER,
     PERSON,
     Allowed,
     View,
+    cropped,
 )
 
 Rng = np.random.Generator
-
-NARROWEST = 20.0
-"""Plates narrower than this, in pixels, are not used."""
-
-FINEST = 45.0
-"""A view is shrunk until the unit has no more pixels than this; the parser sees 20.8."""
-
-ROOM = 1.6
-"""A view shows the parser's window and so much around it: training moves and turns the window."""
 
 PAINTS = (RED, WHITE, BLACK, BLUE, GREY, GREEN, SAND, (70, 60, 90), (30, 30, 30), (200, 205, 210))
 KINDS = ("hatchback", "saloon", "van", "lorry")
@@ -56,7 +47,7 @@ LANES = (3.7, 1.6, -1.6, -4.2)
 
 
 def drawn_views(count: int, seed: int) -> Iterator[View]:
-    """So many views of vehicles in drawn streets.
+    """Views of vehicles in drawn streets, `count` of them.
 
     Raises:
         MissingFontError: a font that plates are drawn with is not installed.
@@ -174,38 +165,3 @@ def _labels(things: list[DrawnThing], own: DrawnThing) -> Allowed:
             for head in one.heads:
                 allowed[head] = GLASS | HEAD  # a head's truth is the box around it
     return allowed
-
-
-def cropped(view: View) -> View:
-    """The part of a view around the parser's window, shrunk to what a training needs."""
-    window = window_around(view.plate)
-    grown = window.grown(
-        left=(ROOM - 1) / 2 * window.width,
-        top=(ROOM - 1) / 2 * window.height,
-        right=(ROOM - 1) / 2 * window.width,
-        bottom=(ROOM - 1) / 2 * window.height,
-    )
-    height, width = view.pixels.shape[:2]
-    box = grown.clipped(width, height)
-    x1, y1, x2, y2 = int(box.x1), int(box.y1), int(np.ceil(box.x2)), int(np.ceil(box.y2))
-    scale = min(1.0, FINEST / unit_of(view.plate))
-    size = (max(1, round((x2 - x1) * scale)), max(1, round((y2 - y1) * scale)))
-    across, down = size[0] / (x2 - x1), size[1] / (y2 - y1)
-    plate = view.plate
-    moved = Box(
-        (plate.x1 - x1) * across,
-        (plate.y1 - y1) * down,
-        (plate.x2 - x1) * across,
-        (plate.y2 - y1) * down,
-    )
-    return View(
-        view.name,
-        _shrunk(view.pixels[y1:y2, x1:x2], size, cv2.INTER_AREA),
-        moved,
-        _shrunk(view.allowed[y1:y2, x1:x2], size, cv2.INTER_NEAREST),
-        drawn=view.drawn,
-    )
-
-
-def _shrunk(picture: Pixels, size: tuple[int, int], how: int) -> Pixels:
-    return np.ascontiguousarray(cv2.resize(picture, size, interpolation=how), np.uint8)

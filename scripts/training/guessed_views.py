@@ -19,16 +19,17 @@ from edge.adapters.models.loading import PlateModels
 from edge.adapters.models.scene_parser import OnnxSceneParser, from_middles
 from edge.domain.imaging import Box, Pixels, plates_among
 from edge.domain.scene import CELL, COLUMNS, ROWS, Scene, SceneClass
-from scripts.training.drawn_views import NARROWEST, cropped
 from scripts.training.errors import DataError
 from scripts.training.parser_batches import Pose, matrix_of
 from scripts.training.parser_views import (
     BACKGROUND,
     ELSEWHERE,
+    NARROWEST,
     OTHER,
     PERSON,
     Allowed,
     View,
+    cropped,
     read_photo,
 )
 

@@ -63,7 +63,7 @@ def combined(first: Any, second: Any) -> Any:  # noqa: ANN401 - each an onnx.Mod
     """
     nodes, weights = list[Any](), list[Any]()
     for model, prefix, gives in ((first, "a", (CLASSES, *ATTRIBUTES)), (second, "b", (CLASSES,))):
-        some_nodes, some_weights = _part(model, prefix, gives)
+        some_nodes, some_weights, _ = renamed(model, prefix, gives)
         nodes += some_nodes
         weights += some_weights
     nodes += _cautious(f"a.{CLASSES}", f"b.{CLASSES}")
@@ -98,25 +98,16 @@ def _cautious(first: str, second: str) -> list[Any]:
     ]
 
 
-def _part(
-    model: Any,  # noqa: ANN401 - an onnx.ModelProto
-    prefix: str,
-    gives: Sequence[str],
-) -> tuple[list[Any], list[Any]]:
-    """The nodes and weights that the outputs `gives` need; short names make the file smaller.
-
-    The output `classes` is called `prefix.classes`; the input and the other outputs keep theirs.
-    """
-    nodes, weights, _ = renamed(model, prefix, gives)
-    return nodes, weights
-
-
 def renamed(
     model: Any,  # noqa: ANN401 - an onnx.ModelProto
     prefix: str,
     gives: Sequence[str],
 ) -> tuple[list[Any], list[Any], dict[str, str]]:
-    """The same as `_part`, and the new name of each name of it."""
+    """The nodes and weights that the outputs `gives` need, and the new name of each name.
+
+    Short names make the file smaller. The output `classes` is called `prefix.classes`; the input
+    and the other outputs keep theirs.
+    """
     needed, nodes = set(gives), list[Any]()
     for node in reversed(model.graph.node):
         if needed.intersection(node.output):

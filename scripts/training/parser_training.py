@@ -8,7 +8,6 @@ from __future__ import annotations
 import argparse
 import json
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -20,6 +19,7 @@ from scripts.training.drawn_views import drawn_views
 from scripts.training.errors import DataError
 from scripts.training.guessed_views import guessed_views
 from scripts.training.loop import Schedule, load_averaged, train
+from scripts.training.outline_labels import OUTLINES
 from scripts.training.parser_apart import written_apart
 from scripts.training.parser_attributes import labelled_vehicles, rows_of, train_heads
 from scripts.training.parser_batches import Batch, batch_of
@@ -30,10 +30,9 @@ from scripts.training.photos import in_validation_set
 from scripts.training.pretrained_weights import start_from
 from scripts.training.view_pasting import Cutout, cutouts
 
-OUTLINES = Path(__file__).with_name("outlines") / "vehicles.json"
 APPEARANCES = OUTLINES.with_name("appearances.json")
 
-SHARES = {"outlined": 0.55, "parts": 0.24, "guessed": 0.25, "drawn": 0.2}
+SHARES = {"outlined": 0.56, "parts": 0.24, "guessed": 0.25, "drawn": 0.2}
 """How often each kind of view is used, relative to the other kinds that there are."""
 
 MOST_GUESSED = 800

@@ -22,7 +22,7 @@ from edge.desk.decoy_material import DecoyKind, read_vehicles
 from edge.desk.findings import parse_finding
 from edge.errors import AuditError, UsageError
 from edge.formats.signing import SigningKey
-from edge.privacy.sealing import Picture, open_sealed
+from edge.privacy.sealing import EvidenceContent, Picture, open_sealed
 from edge.texts import LANGUAGES, Language
 from tests.integration.test_desk_people import refused
 from tests.support.cases import SHOTS, CaseRoom
@@ -97,14 +97,19 @@ def test_p4_the_page_keeps_no_offence_on_a_picture_of_the_place_alone(seat: Seat
     assert line_of(seat.judge("offence", PLATE)) == says("case.pictures_needed")
 
 
+def opened(room: CaseRoom, parties: Parties) -> EvidenceContent:
+    """The opened evidence of the room's hit."""
+    hit = room.hit
+    return open_sealed(
+        hit.sealed_bytes, hit.seal_context(), authority=parties.authority, box=parties.box_public
+    )
+
+
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_the_report_of_a_case_says_it_too(
     room: CaseRoom, parties: Parties, language: Language
 ) -> None:
-    hit = room.hit
-    content = open_sealed(
-        hit.sealed_bytes, hit.seal_context(), authority=parties.authority, box=parties.box_public
-    )
+    hit, content = room.hit, opened(room, parties)
     findings = tuple(parse_finding(one) for one in room.findings())
     key = SigningKey.generate("desk").public
     facts = ReportFacts(hit, content, room.policy, findings, key)
@@ -165,10 +170,7 @@ def test_p4_an_offence_that_was_judged_on_the_place_alone_proves_nothing(room: C
 def test_a_decoy_keeps_the_still_of_its_place_as_it_is(
     room: CaseRoom, parties: Parties, tmp_path: Path
 ) -> None:
-    hit = room.hit
-    content = open_sealed(
-        hit.sealed_bytes, hit.seal_context(), authority=parties.authority, box=parties.box_public
-    )
+    hit, content = room.hit, opened(room, parties)
     write_opened(OpenedHit(hit, content), tmp_path / "opened")
 
     (vehicle,) = read_vehicles(tmp_path / "opened", DecoyKind.LAWFUL, Random(1))

@@ -13,22 +13,18 @@ import itertools
 from edge.domain.imaging import Box
 from edge.domain.scene import unit_of
 from scripts.fixtures.plates import FONTS
-from scripts.training.drawn_views import (
-    FINEST,
-    NARROWEST,
-    cropped,
-    drawn_views,
-    random_plate,
-    random_street,
-)
+from scripts.training.drawn_views import drawn_views, random_plate, random_street
 from scripts.training.parser_views import (
     BACKGROUND,
     BODY,
+    FINEST,
     GLASS,
     HEAD,
+    NARROWEST,
     OTHER,
     PERSON,
     View,
+    cropped,
 )
 from tests.support.plate_fonts import needs_fonts
 
