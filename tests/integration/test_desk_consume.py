@@ -251,7 +251,7 @@ def test_consumers_killed_at_random_moments_lose_and_double_nothing(
     assert receipts_of(desk) == {hit.hit_id for hit in hits}
 
 
-def test_a_database_that_is_killed_ends_the_consumer_with_one_line_and_loses_nothing(
+def test_a_database_that_is_killed_ends_the_consumer_with_its_error_and_loses_nothing(
     postgres: Postgres, parties: Parties, mosquitto: Mosquitto, tmp_path: Path
 ) -> None:
     desk = make_desk(tmp_path / "desk", postgres.new_database())
@@ -267,11 +267,11 @@ def test_a_database_that_is_killed_ends_the_consumer_with_one_line_and_loses_not
         postgres.start()
 
     assert (process.returncode, out) == (ExitCode.STORAGE, "")
-    lines = err.splitlines()
-    assert len(lines) == 1, err
-    line = lines[0]
-    assert '"E_DATABASE"' in line
-    assert desk.address not in line
+    *log, error = err.splitlines()
+    # The thread of the retention logs the same cause if it happens to look just then.
+    assert all("edge.desk: retention: E_DATABASE" in line for line in log), err
+    assert '"E_DATABASE"' in error
+    assert desk.address not in err
     again = verb(*words(desk, parties, mosquitto, "--idle", "1.5"))
     assert again.status == 0, again.err
     assert set(stored(desk)) == {hit.hit_id for hit in [*first, *later]}
