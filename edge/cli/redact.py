@@ -17,7 +17,7 @@ import typer
 
 from edge.cli.options import JsonOption, ManifestOption, SecondLookOption, WheelOption
 from edge.cli.output import print_json
-from edge.cli.redact_place import FORMATS, load_detector, make_place, polygons, write_place
+from edge.cli.redact_place import FORMATS, load_detector, polygons, write_place
 from edge.domain.reveal import MaskMethod, RevealLevel
 from edge.domain.wheel import WheelSide
 from edge.errors import CameraError, RedactionError, UsageError
@@ -127,6 +127,8 @@ def redact(
     recording = regular_file(source, verb="redact")
     level = RevealLevel(reveal.value)
     if place:
+        from edge.box.place_preview import make_place
+
         if level is not RevealLevel.NONE or show_plates or explain is not None:
             raise UsageError("--place: shows no vehicle; leave out the options that show one")
         masks = polygons(mask or ())

@@ -2,27 +2,19 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
 
 from edge.cli.output import print_json
-from edge.errors import CameraError, RedactionError, UsageError
+from edge.errors import RedactionError, UsageError
 from edge.formats.atomic_files import write_file
 
 if TYPE_CHECKING:
-    from edge.domain.imaging import Frame, Pixels
+    from edge.box.place_preview import PlacePreview
     from edge.pipeline.ports import PlateDetector
-
-WORKING_SIDE = 960
-"""Longer side in pixels at which frames are compared: four times less memory than at 1080p."""
-
-MOST_FRAMES = 64
-"""So many frames are kept, evenly spread over the recording."""
 
 LARGE_SHARE = 0.5
 """Where more than this is masked, the recording was too short or too busy."""
@@ -34,21 +26,6 @@ RECTANGLE = 2
 """Two corners name a rectangle, more than two a polygon."""
 
 FORMATS = frozenset({".jpg", ".jpeg"})
-
-
-@dataclass(frozen=True, slots=True)
-class PlacePreview:
-    """The still of a place, and what is known of it; nobody has looked at it yet."""
-
-    jpeg: bytes
-    frames: int
-    seconds: float
-    plates: int
-    masked_share: float
-
-    @property
-    def sha256(self) -> str:
-        return hashlib.sha256(self.jpeg).hexdigest()
 
 
 _Polygon = tuple[tuple[float, float], ...]
@@ -95,65 +72,6 @@ def load_detector(name: str | None, second_look: str, manifest: Path | None) -> 
     look = parse_second_look(second_look)
     models = load_plate_models(Manifest.load(manifest), detector=name)
     return SecondLook.around(models.detector, look)
-
-
-def make_place(
-    frames: Iterable[Frame],
-    detector: PlateDetector,
-    masks: Sequence[_Polygon],
-) -> PlacePreview:
-    """The still of the place that a recording shows.
-
-    Args:
-        frames: of a regular file, never of a live source.
-        detector: finds plates of vehicles that stand in the result.
-        masks: what is masked besides, in fractions of the picture.
-
-    Raises:
-        CameraError: there is no frame.
-        RedactionError: it cannot be encoded.
-    """
-    import numpy as np
-
-    from edge.adapters.cameras.guarded_camera import masked_cells
-    from edge.adapters.cameras.jpeg import encode_jpeg
-    from edge.privacy.empty_place import empty_place, hide_vehicles
-    from edge.privacy.place_still import MAX_BYTES, MAX_SIDE, require_plain
-    from edge.privacy.redaction import place_of_regular_file
-
-    kept, seconds = _spread(frames)
-    if not kept:
-        raise CameraError("no frame could be read; give another recording")
-    median, visible = empty_place(kept)
-    plates = [one.box for one in detector.detect(median)]  # uncertain ones too
-    hide_vehicles(visible, plates)
-    visible = masked_cells(visible.astype(np.uint8), masks).astype(np.bool_)
-    image = place_of_regular_file(median, visible)
-    jpeg = encode_jpeg(image, max_bytes=MAX_BYTES, max_side=MAX_SIDE)
-    require_plain(jpeg)
-    return PlacePreview(jpeg, len(kept), seconds, len(plates), 1 - float(visible.mean()))
-
-
-def _spread(frames: Iterable[Frame]) -> tuple[list[Pixels], float]:
-    """At most `MOST_FRAMES` frames of the first frame's size, evenly spread, shrunk.
-
-    With them the time between the first and the last frame, seconds.
-    """
-    from edge.adapters.cameras.jpeg import shrunk
-
-    kept: list[Pixels] = []
-    step, seconds = 1, 0.0
-    for number, frame in enumerate(frames):
-        seconds = frame.stream_s
-        if number % step:
-            continue
-        pixels = shrunk(frame.pixels, WORKING_SIDE)
-        if kept and pixels.shape != kept[0].shape:
-            raise CameraError("the frames do not have one size; give a recording of one camera")
-        kept.append(pixels)
-        if len(kept) == MOST_FRAMES:
-            kept, step = kept[::2], step * 2
-    return kept, seconds
 
 
 def write_place(made: PlacePreview, out: Path, *, as_json: bool) -> None:

@@ -186,6 +186,7 @@ FAULTS: Mapping[str, Fault] = {
     "no_human_check": Fault("W_HUMAN_CHECK", "P12", Severity.WARNING),
     "occupants": Fault("W_OCCUPANTS", "P6", Severity.WARNING),
     "always_open": Fault("W_ALWAYS_OPEN", "P11", Severity.WARNING),
+    "place_unused": Fault("W_PLACE_UNUSED", "P6", Severity.WARNING),
     "demo_key": Fault("W_DEMO_KEYS", "P1", Severity.WARNING),
 }
 

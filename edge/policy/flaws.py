@@ -23,6 +23,7 @@ from edge.policy.limits import (
     HIT_SHARES,
     LIMITS,
     SHOW_PEOPLE,
+    SHOW_VEHICLE,
     TRIAL_ACCURACY_LOW,
     TRIAL_LEASE_DAYS,
     needs_occupants,
@@ -377,6 +378,16 @@ def _epoch(policy: Policy) -> Iterator[Flaw]:
         yield Flaw(("epoch_minutes",), "epoch", values)
 
 
+def _unused_pictures(policy: Policy) -> Iterator[Flaw]:
+    """An approved picture of a place that no rule of its camera sends: only a vehicle brings it."""
+    for name, camera in policy.cameras.items():
+        rules = [one for one in policy.rules if name in (one.cameras or policy.cameras)]
+        if camera.place_picture is not None and not any(
+            rule.reveal in SHOW_VEHICLE for rule in rules
+        ):
+            yield Flaw(("cameras", name, "place_picture"), "place_unused")
+
+
 def _camera_warnings(policy: Policy) -> Iterator[Flaw]:
     for name, camera in policy.cameras.items():
         if _never_shut(camera.hours):
@@ -426,5 +437,6 @@ _CHECKS: tuple[tuple[frozenset[str], Callable[[Policy], Iterator[Flaw]]], ...] =
     (frozenset({"legal", "cameras", "rules", "purposes"}), rule_hours),
     (frozenset({"cameras", "rules"}), justifications),
     (frozenset({"cameras"}), _camera_warnings),
+    (frozenset({"cameras", "rules"}), _unused_pictures),
     (frozenset({"approvals", "suspension", "issuers"}), _demo_warnings),
 )

@@ -111,6 +111,9 @@ def sanction_may_follow(regime: Regime, kind: RuleType) -> bool:
 SHOW_PEOPLE = ("driver", "occupants")
 """The reveal levels at which a hit shows somebody who sits in the vehicle."""
 
+SHOW_VEHICLE = ("vehicle", *SHOW_PEOPLE)
+"""The reveal levels at which a hit shows the vehicle, and with it the still of the empty place."""
+
 
 def needs_occupants(regime: Regime, kind: RuleType) -> bool:
     """Whether the offence may need a picture that shows who is in the vehicle.

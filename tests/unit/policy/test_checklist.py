@@ -445,6 +445,44 @@ def test_p6_p11_p12_an_allowed_but_intrusive_choice_gives_a_warning() -> None:
     assert found == {"W_HUMAN_CHECK", "W_OCCUPANTS", "W_ALWAYS_OPEN", "W_DEMO_KEYS"}
 
 
+@pytest.mark.parametrize(
+    ("levels", "unused"),
+    [
+        (("plate", "plate", "plate"), True),
+        (("vehicle", "plate", "plate"), False),
+        (("plate", "plate", "driver"), False),
+        (("plate", "plate", "occupants"), False),
+    ],
+)
+def test_p6_an_approved_picture_of_a_place_that_no_rule_sends_is_a_warning(
+    levels: tuple[str, ...], *, unused: bool
+) -> None:
+    still = {"sha256": "ab" * 32, "approved": "2026-01-02"}
+    rules = zip(document()["rules"], levels, strict=True)
+    shown = [{**rule, "reveal": level} for rule, level in rules]
+
+    found = flaws(policy(edit("cameras/north/place_picture", still), edit("rules", shown)))
+
+    told = [one.location for one in found if one.code == "W_PLACE_UNUSED"]
+    assert told == [("cameras", "north", "place_picture")] * unused
+
+
+def test_p6_a_rule_of_another_camera_sends_no_picture_of_this_place() -> None:
+    still = {"sha256": "ab" * 32, "approved": "2026-01-02"}
+    south = document()["cameras"]["north"]
+    rules = [{**one, "cameras": ["south"]} for one in document()["rules"]]
+
+    found = flaws(
+        policy(
+            edit("cameras/north/place_picture", still),
+            edit("cameras/south", south),
+            edit("rules", rules),
+        )
+    )
+
+    assert [one.location[1] for one in found if one.code == "W_PLACE_UNUSED"] == ["north"]
+
+
 def test_p12_a_person_checks_each_hit_unless_the_policy_says_otherwise(tmp_path: Path) -> None:
     file = write(tmp_path, document())
     assert json.loads(file.read_text())["rules"][0]["human_check"] is True
