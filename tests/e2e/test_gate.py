@@ -244,7 +244,9 @@ def take_a_signature_away(made: MadeSite) -> str:
     file = made.state / "activation.json"
     state = json.loads(file.read_text())
     del state["signatures"]["signatures"]["chief"]
-    file.write_text(json.dumps(state))
+    whole = file.with_suffix(".new")  # the box may read at any moment
+    whole.write_text(json.dumps(state))
+    whole.replace(file)
     return "E_QUORUM"
 
 

@@ -143,10 +143,13 @@ def test_hits_wait_at_the_broker_while_the_database_is_read_only(
 
 
 @needs_mosquitto
+@pytest.mark.parametrize("refused", [False, True], ids=["in a transaction", "at the connection"])
 def test_hits_wait_at_the_broker_while_the_disk_of_the_database_is_full(
-    postgres: Postgres, parties: Parties, mosquitto: Mosquitto, tmp_path: Path
+    postgres: Postgres, parties: Parties, mosquitto: Mosquitto, tmp_path: Path, *, refused: bool
 ) -> None:
-    with small_tmpfs(Path(postgres.folder.parent / "disk"), "24m") as place:
+    """Without the cached catalogue, a server on a full disk refuses even to connect."""
+    folder = postgres.folder.parent / ("disk-refused" if refused else "disk")
+    with small_tmpfs(folder, "24m") as place:
         account = server_account()
         if account is not None:
             os.chown(place, account.pw_uid, account.pw_gid)
@@ -155,6 +158,11 @@ def test_hits_wait_at_the_broker_while_the_disk_of_the_database_is_full(
         hit = parties.hit()
         publish(mosquitto, hit)
         filler = place / "filler"
+        with desk.open_database() as database, database.reading() as connection:
+            connection.exec_driver_sql("SELECT 1")  # writes the cached catalogue
+        (cached,) = place.rglob("pg_internal.init")
+        if refused:
+            cached.unlink()
         with pytest.raises(OSError, match="No space"):
             filler.write_bytes(bytes(24 * 1024 * 1024))
         done = verb(*shard(desk.address, parties, mosquitto.port, "--idle", "5"))

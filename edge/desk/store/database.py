@@ -390,6 +390,8 @@ def _translation(place: str, error: DBAPIError) -> OutboxError:
     said = str(error.orig)
     state: str | None = getattr(error.orig, "sqlstate", None)
     of_server = "psycopg" in type(error.orig).__module__
+    if of_server and state is None and any(words in said for words in _NO_ROOM):
+        state = "53100"
     away = of_server and (state is None or state[:2] in _AWAY)
     found = next(
         (
@@ -430,6 +432,10 @@ _KNOWN = (
         "E_STORAGE",
     ),
 )
+_NO_ROOM = ("No space left on device", "could not write init file")
+"""What PostgreSQL says when its full disk makes it refuse a connection: psycopg gives no SQLSTATE
+then. The second is the cache of its catalogue, which the first session after a change writes."""
+
 _HINT = (
     "the database cannot be reached, or refuses the user or password; check that it runs, its "
     "address and ~/.pgpass, then run the command again"
