@@ -32,7 +32,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from edge.box.doctor import examine
-    from edge.box.gate import require_open
+    from edge.box.reloading import require_startable
     from edge.box.run import Reload, RunInterrupted, RunProgress, RunResult, run_site
     from edge.box.safe_state import announce_unreadable
     from edge.box.sources import LiveFeed, Recording, Source, require_recorded, site_sources
@@ -51,15 +51,15 @@ __all__ = [
     "announce_unreadable",
     "destroy_expired",
     "examine",
-    "require_open",
     "require_recorded",
+    "require_startable",
     "run_site",
     "site_sources",
 ]
 
 _MODULES = {
     "doctor": ("examine",),
-    "gate": ("require_open",),
+    "reloading": ("require_startable",),
     "run": ("Reload", "RunInterrupted", "RunProgress", "RunResult", "run_site"),
     "safe_state": ("announce_unreadable",),
     "sources": ("LiveFeed", "Recording", "Source", "require_recorded", "site_sources"),

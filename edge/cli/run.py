@@ -61,7 +61,7 @@ def run(
     policy that is signed with demo keys allows recordings only, judged by the day they were made.
 
     SIGTERM stops it cleanly and delivers hits for at most --drain seconds. SIGHUP reads the site's
-    files again; if they are refused, nothing changes.
+    files again; if they are refused, or the box cannot start with them, the previous ones stay.
 
     Example: edge-anpr run --site config/school-street --source clip.mp4
     """
@@ -138,19 +138,26 @@ def _until_done(
     realtime: bool,
     drain_s: float,
 ) -> RunResult:
-    """Run the site that `first` returns; after each SIGHUP read it again and run that."""
-    from edge.box import Reload, require_open, run_site
+    """Run the site that `first` returns; after each SIGHUP read it again and run that.
+
+    If the box cannot run with the files as they are now, it goes on with the previous ones.
+    """
+    from edge.box import Reload, require_startable, run_site
+
+    def keep(error: EdgeError) -> None:
+        log.error("the site's files are refused, the previous ones stay in force: %s", error)
 
     def reload() -> None:
         """Check the site's files as they are now; only if they may run, end this run for them."""
         try:
-            require_open(*read())
+            require_startable(*read(), folder)
         except EdgeError as error:
-            log.error("the site's files are refused, the previous ones stay in force: %s", error)  # noqa: TRY400 - a refusal is one line
+            keep(error)
             return
         raise Reload
 
     folder, sources = first()
+    previous: tuple[SiteFolder, tuple[Source, ...]] | None = None
     while True:
         try:
             with _hangups(reload), progress_bars(visible=sys.stderr.isatty()) as progress:
@@ -159,7 +166,17 @@ def _until_done(
                 )
         except Reload:
             log.warning("the site's files are reloaded")
-            folder, sources = first()
+            previous = folder, sources
+            try:
+                folder, sources = first()
+            except EdgeError as error:
+                keep(error)
+        except EdgeError as error:
+            # Such as a port that another program has: only a start shows it.
+            if previous is None:
+                raise
+            keep(error)
+            (folder, sources), previous = previous, None
 
 
 @contextmanager

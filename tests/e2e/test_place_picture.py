@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +11,16 @@ import pytest
 
 from edge.adapters.state.key_files import load_all_box_public_keys, load_authority_private_keys
 from edge.authority.opening import OpenedHit, as_json, open_hit, write_opened
+from edge.box import Recording, require_startable
 from edge.box.doctor import STEPS
-from edge.errors import ExitCode
+from edge.errors import ConfigError, ExitCode
+from edge.site.folder import load_site_folder
 from tests.support.place_stills import APPROVED, approval, still_jpeg
 from tests.support.product import CLIPS, product, verb
 from tests.support.sites import CAMERA, MadeSite, hotlist_rule, make_site, outbox_of, policy, site
 
 LISTED = "GA417TZ"
+MOMENT = datetime.fromisoformat("2026-03-10T08:25:00+01:00")
 JPEG = still_jpeg()
 
 
@@ -41,7 +45,7 @@ def site_with_still(base: Path, mask: list[list[float]]) -> MadeSite:
 def run(made: MadeSite) -> Any:
     return product(
         *("run", "--site", made.folder, "--source", CLIPS / "street_day.mp4"),
-        *("--recorded-at", "2026-03-10T08:25:00+01:00", "--drain", "0", "--json"),
+        *("--recorded-at", MOMENT.isoformat(), "--drain", "0", "--json"),
     )
 
 
@@ -86,6 +90,19 @@ def test_p6_a_still_that_shows_what_a_privacy_mask_hides_stops_the_start(tmp_pat
     examined = product("doctor", "--site", made.folder, *skipped)
     assert examined.status != 0
     assert "privacy_masks[0] of the policy hides" in examined.out
+
+
+def test_p6_a_still_that_shows_what_a_privacy_mask_hides_ends_no_running_box(
+    made: MadeSite, tmp_path: Path
+) -> None:
+    """As SIGHUP asks before it stops the box for changed files."""
+    changed = site_with_still(tmp_path, [[0.1, 0.1], [0.9, 0.1], [0.9, 0.9]])
+    running = load_site_folder(made.folder)
+    sources = [Recording(CAMERA, CLIPS / "street_day.mp4", MOMENT)]
+
+    require_startable(running, sources, running)
+    with pytest.raises(ConfigError, match=r"privacy_masks\[0\] of the policy hides"):
+        require_startable(load_site_folder(changed.folder), sources, running)
 
 
 def test_p8_the_still_is_in_hits_that_show_the_vehicle_and_nowhere_else(

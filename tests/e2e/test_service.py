@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -168,6 +169,41 @@ def test_sighup_reloads_valid_files_and_keeps_the_old_ones_otherwise(
     messages = [entry["message"] for entry in told]
     assert any("the previous ones stay in force" in message for message in messages), errors
     assert any("are reloaded" in message for message in messages)
+
+
+def test_a_running_box_goes_on_with_its_files_when_it_cannot_start_with_the_new_ones(
+    tmp_path: Path, manager: Manager
+) -> None:
+    """Each of these is right in form; only who tries to start with it finds the fault."""
+    made, port = site_with_metrics(tmp_path, 1)
+    path = made.folder / "site.yaml"
+    good = yaml.safe_load(path.read_text())
+    with service(made, manager, "--log-format", "json") as process, socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        taken = f"127.0.0.1:{other.getsockname()[1]}"
+        faults: list[tuple[dict[str, Any], str]] = [
+            ({"models": {"detector": "of-another-box"}}, "of-another-box"),
+            ({"broker": {**good["broker"], "tls": {"ca": "missing.pem"}}}, "broker.tls.ca"),
+            ({"telemetry": {"listen": taken}}, taken),
+        ]
+        assert wait_until(lambda: manager.heard("READY=1"), START_S)
+        for change, _ in faults:
+            said = len(manager.said)
+            write_yaml(path, {**good, **change})
+            process.send_signal(signal.SIGHUP)
+            time.sleep(2)
+            assert wait_until(lambda: _answers(port), START_S), process.poll()
+            assert process.poll() is None
+            assert not [line for line in manager.said[said:] if line.startswith("STOPPING")]
+        process.send_signal(signal.SIGTERM)
+        _, errors = process.communicate(timeout=60)
+
+    told = [json.loads(line) for line in errors.splitlines() if line.startswith("{")]
+    refused = [one["message"] for one in told if "stay in force" in one["message"]]
+    assert len(refused) == len(faults), errors
+    for message, (_, cause) in zip(refused, faults, strict=True):
+        assert cause in message
 
 
 def _answers(port: int) -> bool:

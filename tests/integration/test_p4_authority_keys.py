@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from edge.adapters.state.key_making import new_authority_keys, rotate_authority_keys
-from edge.box import Recording, require_open
+from edge.box import Recording, require_startable
 from edge.box.assembly import load_parts
 from edge.errors import KeyFileError
 from edge.policy.change import ChangeEffect
@@ -99,11 +99,12 @@ def test_p4_a_running_box_keeps_its_keys_when_the_new_ones_are_not_named(
 ) -> None:
     put(made, naming(*shown(made.authority_keys)))
     sources = [Recording(CAMERA, CLIPS / "street_day.mp4", None)]
-    require_open(load_site_folder(made.folder), sources)
+    running = load_site_folder(made.folder)
+    require_startable(running, sources, running)
     stranger = new_authority_keys(tmp_path / "stranger", AUTHORITY, NOW)
     shutil.copy(stranger, made.folder / "keys" / f"{AUTHORITY}.public.json")
     with pytest.raises(KeyFileError) as refused:
-        require_open(load_site_folder(made.folder), sources)  # as SIGHUP does before it reloads
+        require_startable(load_site_folder(made.folder), sources, running)
     assert refused.value.code == "E_AUTHORITY_KEYS"
 
 
