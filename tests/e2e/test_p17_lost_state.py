@@ -29,7 +29,8 @@ from edge.adapters.state.key_making import new_box_keys, new_signer_key, rotate_
 from edge.adapters.state.list_counters import COUNTERS_NAME
 from edge.adapters.state.policy_state import ACTIVATION, CLOCK, POLICIES
 from edge.adapters.state.suspension_store import FILE_NAME as SUSPENSION
-from edge.box import Recording, require_open
+from edge.box import Recording
+from edge.box.gate import require_open
 from edge.errors import EdgeError, ExitCode
 from edge.formats.signing import SigningKey
 from edge.policy.suspension import Action, new_order
