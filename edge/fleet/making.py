@@ -1,8 +1,13 @@
-"""Makes the folder of a new fleet."""
+"""Makes the folder of a new fleet.
+
+The folders `templates` and `ca` are made in `.new` and renamed when they are whole. So a command
+that was killed can be given again: it makes what is missing.
+"""
 
 from __future__ import annotations
 
 import re
+import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,13 +19,16 @@ from edge.fleet.certificates import CertificateAuthority
 from edge.fleet.codes import CodeDigests
 from edge.fleet.folder import CONFIG_FILE, INVENTORY_FILES, SERVER_NAME, FleetFolder
 from edge.fleet.register import FleetRegister
-from edge.formats.atomic_files import create_file
+from edge.formats.atomic_files import create_file, sync_folder
 from edge.formats.enrolment import CA_FILE, IDENTITY_FILE, ca_digest
 from edge.formats.identifiers import is_id
 from edge.policy.skeleton import CAMERA, DPIA_FILE, dpia_skeleton
 from edge.policy.template import template
 from edge.privacy.protected_keys import CODE
 from edge.site.folder import POLICY_FILE, SITE_FILE
+
+_DRAFT: Final = ".new"
+"""Folders that are not whole yet are in here."""
 
 TEMPLATE: Final = "street"
 """The name of the first template."""
@@ -99,8 +107,19 @@ def make_fleet(
         raise UsageError(
             "--host: give a name or an IP address, without https:// and without a port"
         )
-    files = [name for name, text in _files(path, authority, host) if _written(path / name, text)]
+    draft = path / _DRAFT
+    _cleared(draft)
+    files = [
+        name
+        for name, text in _files(authority, host)
+        if not _has(path, name) and _written(path / name, text)
+    ]
     fleet = FleetFolder.open(path)
+    if not fleet.templates.exists():
+        for name, text in _template(host):
+            _written(draft / name, text)
+            files.append(name)
+        _moved(draft, fleet.templates)
     for folder in (fleet.boxes, fleet.path / "sites"):
         folder.mkdir(mode=0o755, exist_ok=True)
     if (fleet.ca / "ca.key").exists():
@@ -115,23 +134,53 @@ def make_fleet(
             )
     else:
         chosen = None if passphrase is None else passphrase()
-        made = CertificateAuthority.make(fleet.ca, authority, now, chosen)
+        new = FleetFolder(draft, fleet.config)
+        made = CertificateAuthority.make(new.ca, authority, now, chosen)
         made.keep_server_certificate(fleet.config.host, now)
-        CodeDigests.make(fleet, random_bytes)
+        CodeDigests.make(new, random_bytes)
+        _moved(draft, fleet.ca)
         files += ["ca/ca.key", "ca/ca.pem", "ca/crl.pem", "ca/codes.key"]
+    _cleared(draft)
     FleetRegister(fleet.register)
     return MadeFleet(tuple(files), ca_digest(made.der).hex())
 
 
-def _files(path: Path, authority: str, host: str) -> Iterator[tuple[str, str]]:
+def _files(authority: str, host: str) -> Iterator[tuple[str, str]]:
     yield CONFIG_FILE, _CONFIG.format(authority=authority, host=host)
-    if not any((path / name).exists() for name in INVENTORY_FILES):
-        yield INVENTORY_FILES[0], _INVENTORY
-    if not (path / "templates").exists():
-        folder = f"templates/{TEMPLATE}"
-        yield f"{folder}/{POLICY_FILE}", template("en", {})
-        yield f"{folder}/{SITE_FILE}", _SITE.replace("BROKER", host)
-        yield f"{folder}/{DPIA_FILE}", dpia_skeleton("en")
+    yield INVENTORY_FILES[0], _INVENTORY
+
+
+def _has(path: Path, name: str) -> bool:
+    """Whether the file is there, or another form of it: an inventory may be YAML or CSV."""
+    names = INVENTORY_FILES if name in INVENTORY_FILES else (name,)
+    return any((path / one).exists() for one in names)
+
+
+def _template(host: str) -> Iterator[tuple[str, str]]:
+    folder = f"templates/{TEMPLATE}"
+    yield f"{folder}/{POLICY_FILE}", template("en", {})
+    yield f"{folder}/{SITE_FILE}", _SITE.replace("BROKER", host)
+    yield f"{folder}/{DPIA_FILE}", dpia_skeleton("en")
+
+
+def _cleared(folder: Path) -> None:
+    """Remove what a killed command has left."""
+    try:
+        if folder.exists():
+            shutil.rmtree(folder)
+    except OSError as error:
+        raise ConfigError(f"{folder}: {error.strerror}; remove this folder") from None
+
+
+def _moved(draft: Path, folder: Path) -> None:
+    """Give a whole folder its place; one with files in it stays as it is."""
+    try:
+        (draft / folder.name).rename(folder)
+        sync_folder(folder.parent)
+    except OSError as error:
+        raise ConfigError(
+            f"{folder}: {error.strerror}; it holds files of another origin, so move them away"
+        ) from None
 
 
 def _written(file: Path, text: str) -> bool:

@@ -47,6 +47,11 @@ from edge.box.evidence_worker import EvidenceCase, EvidenceWorker
 from edge.box.storage import Storage
 from edge.box.traffic import ClosedEpochs
 from edge.domain.reveal import MaskMethod
+from edge.fleet.certificates import CertificateAuthority
+from edge.fleet.codes import CodeDigests
+from edge.fleet.folder import FleetFolder
+from edge.fleet.making import TEMPLATE, make_fleet
+from edge.formats.enrolment import ca_digest
 from edge.formats.signing import SigningKey
 from edge.pipeline.evidence import SealedHit
 from edge.pipeline.rule_book import RuleBook
@@ -389,7 +394,35 @@ class SignersKeys(Scenario):
             assert file.stat().st_nlink == 1
 
 
-_ALL = (Hits, FirstStart, NewList, Rotation, OpenedHitFiles, BoxKeysRotated, SignersKeys)
+class NewFleet(Scenario):
+    """An authority makes the folder of its fleet; a killed command is given again."""
+
+    def prepare(self) -> None:
+        self.folder.mkdir()
+
+    def change(self, done: Acknowledged) -> None:
+        make_fleet(self.folder / "fleet", "police-zone", HOST, NOW, random_bytes)
+        done.step()
+
+    def judge(self, steps: int) -> None:
+        path = self.folder / "fleet"
+        key = path / "ca" / "ca.key"
+        before = key.read_bytes() if key.exists() else None
+        assert before is not None or not steps
+
+        made = make_fleet(path, "police-zone", HOST, NOW, random_bytes)
+
+        fleet = FleetFolder.open(path)
+        assert not path.joinpath(".new").exists()
+        assert {one.name for one in (fleet.templates / TEMPLATE).iterdir()} == {
+            *("policy.yaml", "site.yaml", "dpia.md"),
+        }
+        assert ca_digest(CertificateAuthority.open(fleet.ca).der).hex() == made.ca_sha256
+        CodeDigests.open(fleet)
+        assert before in {None, key.read_bytes()}
+
+
+_ALL = (Hits, FirstStart, NewList, Rotation, OpenedHitFiles, BoxKeysRotated, SignersKeys, NewFleet)
 SCENARIOS = {each.__name__: each for each in _ALL}
 
 
