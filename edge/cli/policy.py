@@ -104,11 +104,12 @@ def new(
 
 
 def _write_new(file: Path, content: str) -> bool:
-    """Write a file; False if there is one already, which stays as it is."""
+    """Write a whole file; False if there is one already, which stays as it is."""
+    from edge.formats.atomic_files import create_file
+
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        with file.open("x", encoding="utf-8") as stream:
-            stream.write(content)
+        create_file(file, content.encode(), mode=0o644)
     except FileExistsError:
         return False
     except OSError as error:
