@@ -8,10 +8,9 @@ the receipt is sent again.
 Hits that have arrived together are stored in one transaction, and their receipts sent together. A
 hit never waits for another one to arrive. One that cannot be accepted does not hold up the others.
 
-A hit whose box or key is not known here yet is set aside, and tried again at the next start and
-every hour. It is
-acknowledged to the broker all the same, because unacknowledged messages would in the end block all
-others.
+A hit whose box or key is not known here yet is set aside, and tried again at the next start, after
+the keys of boxes have changed, and every hour. It is acknowledged to the broker all the same,
+because unacknowledged messages would in the end block all others.
 """
 
 from __future__ import annotations
@@ -105,6 +104,13 @@ class HitKeeper(Protocol):
 class StateKeeper(Protocol):
     """Keeps what boxes tell of themselves; `edge.desk.boxes.BoxStates` is one."""
 
+    def register(self) -> None:
+        """Write down each box whose keys are known.
+
+        Raises:
+            OutboxError: the store cannot be written.
+        """
+
     def take_all(self, messages: Sequence[tuple[str, bytes]]) -> None:
         """Keep messages of boxes, each a topic and its payload, or pass over them.
 
@@ -175,8 +181,11 @@ class Receiver:
             return ReceivedMessage(Fate.REFUSED, None, error.message)
         if hit.authority != self._keys.authority:
             return ReceivedMessage(Fate.FOR_OTHERS, hit)
-        unknown = self._unknown(hit)
-        problem = _misplaced(topic, hit) or ("" if unknown else self._problem(hit))
+        box = self._boxes.get((hit.site, hit.box))
+        unknown = self._unknown(hit, box)
+        problem = _misplaced(topic, hit)
+        if not problem and not unknown and box is not None:
+            problem = self._problem(hit, box)
         if problem:
             return ReceivedMessage(Fate.REFUSED, hit, problem)
         later = unknown or self.too_early(hit)
@@ -204,9 +213,8 @@ class Receiver:
                 accepted.append(arrival)
         return accepted
 
-    def _unknown(self, hit: Hit) -> str:
+    def _unknown(self, hit: Hit, box: BoxPublicKeys | None) -> str:
         """What is missing here to accept the hit; empty if nothing is."""
-        box = self._boxes.get((hit.site, hit.box))
         if box is None:
             return f"box {hit.box} of site {hit.site} is unknown; get its public file"
         if not box.knows(hit.box_key_id):
@@ -218,9 +226,8 @@ class Receiver:
             )
         return ""
 
-    def _problem(self, hit: Hit) -> str:
+    def _problem(self, hit: Hit, box: BoxPublicKeys) -> str:
         """The reason why the hit can never be accepted; empty if there is none."""
-        box = self._boxes[hit.site, hit.box]
         try:
             require_signed(hit, box)
         except HitError as error:
@@ -267,6 +274,8 @@ class Tail:
         on_arrival: called with each message after it was acknowledged.
         states: keeps what boxes tell of themselves; None: nothing of it is received. A broker that
             does not let this client read it changes nothing for the hits.
+        key_changes: counts the changes of the boxes' public keys. After one, what was set aside is
+            tried again.
     """
 
     def __init__(
@@ -277,12 +286,15 @@ class Tail:
         site: str | None = None,
         on_arrival: Callable[[ReceivedMessage], None] = lambda _arrival: None,
         states: StateKeeper | None = None,
+        key_changes: Callable[[], int] = lambda: 0,
     ) -> None:
         self._options = options
         self._receiver = receiver
         self._filter = topics.all_hits(site)
         self._state_filters = topics.all_states(site)
         self._states = states
+        self._key_changes = key_changes
+        self._changes = key_changes()
         self._on_arrival = on_arrival
         self._stored = 0
         self._last_arrival = 0.0
@@ -343,9 +355,12 @@ class Tail:
     def _receive(self, link: BrokerLink, until: Until, cancelled: Callable[[], bool]) -> None:
         tried_at = time.monotonic()
         while not self._is_over(until, cancelled):
-            if time.monotonic() - tried_at >= _TRY_AGAIN_S:
+            changed = self._keys_changed()
+            if changed or time.monotonic() - tried_at >= _TRY_AGAIN_S:
                 tried_at = time.monotonic()
                 self._settle(link, self._receiver.retry_aside())
+            if changed and self._states is not None:
+                self._states.register()
             messages = _arrived(link, self._most(until))
             if not messages and link.left_behind:
                 raise LinkLostError(
@@ -360,6 +375,11 @@ class Tail:
                 hits = [one for one in messages if not _is_state(one.topic)]
             arrivals = self._receiver.take_all([(one.topic, one.payload) for one in hits])
             self._settle(link, arrivals, hits)
+
+    def _keys_changed(self) -> bool:
+        """Whether the public keys of boxes are others than at the last call."""
+        before, self._changes = self._changes, self._key_changes()
+        return self._changes != before
 
     def _most(self, until: Until) -> int:
         """How many messages to handle together, so that no more hits are stored than wanted."""

@@ -215,9 +215,9 @@ def consume(
     The order is: the hit is on disk, its receipt is signed and kept, the receipt is sent, the hit
     is acknowledged to the broker. Two consumers may run, each under its own --consumer; both get
     each hit, and the database stores it once. One may stop at any moment. Hits of a box or key that
-    is not known yet are set aside and tried again at the next start. The state that boxes publish
-    is kept too, for `desk boxes`. With --desk it also deletes, once a day, the hits whose retention
-    period has ended.
+    is not known yet are set aside and tried again when the files of the boxes change. The state
+    that boxes publish is kept too, for `desk boxes`. With --desk it also deletes, once a day, the
+    hits whose retention period has ended.
 
     Where sites are spread over several brokers, each broker is a shard: --shard 2/3 with three
     --broker receives from the second one. One consumer of a shard is active; others stand by and
@@ -227,7 +227,8 @@ def consume(
     --box-keys boxes --keys authority
     """
     from edge.adapters.host.system import SystemClock
-    from edge.adapters.state.key_files import load_all_box_public_keys, load_authority_private_keys
+    from edge.adapters.state.box_key_folder import BoxKeyFolder
+    from edge.adapters.state.key_files import load_authority_private_keys
     from edge.cli.broker_options import broker_options
     from edge.cli.passphrase import typed
     from edge.desk.boxes import BoxStates
@@ -239,7 +240,7 @@ def consume(
         broker, shard, consumer, site, tls=tls or tls_ca is not None or tls_cert is not None
     )
     own = load_authority_private_keys(keys, typed(passphrase_file))
-    known = load_all_box_public_keys(box_keys)
+    known = BoxKeyFolder(box_keys)
     options = broker_options(
         one if isinstance(one, str) else str(one.broker),
         f"edge-anpr-desk-{own.authority}{name}",
@@ -267,6 +268,7 @@ def consume(
             WhatToReceive(site, once, idle, own.trial),
             "desk-consume",
             as_json=as_json,
+            key_changes=known.changes,
             states=states,
             turn=turn,
         )

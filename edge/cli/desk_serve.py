@@ -144,7 +144,8 @@ def _metrics(folder: DeskFolder, listen: str | None, utc: Callable[[], datetime]
 def _opens(
     keys: Path | None, box_keys: Path | None, policies: Path | None, passphrase_file: Path | None
 ) -> WhatOpensHits | None:
-    from edge.adapters.state.key_files import load_all_box_public_keys, load_authority_private_keys
+    from edge.adapters.state.box_key_folder import BoxKeyFolder
+    from edge.adapters.state.key_files import load_authority_private_keys
     from edge.cli.passphrase import typed
     from edge.desk.policies import read_policies
     from edge.desk.web.serving import CaseFolders, WhatOpensHits
@@ -158,7 +159,7 @@ def _opens(
         return None
     return WhatOpensHits(
         load_authority_private_keys(keys, typed(passphrase_file)),
-        load_all_box_public_keys(box_keys),
+        BoxKeyFolder(box_keys),
         {} if policies is None else read_policies(policies),
         CaseFolders(keys, box_keys, policies),
     )

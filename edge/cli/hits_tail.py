@@ -73,21 +73,22 @@ def tail(
     """Receive hits until Ctrl-C. Each is verified and stored exactly once, still sealed.
 
     While this command does not run, the broker keeps new hits. A hit is first written to disk,
-    then its receipt is sent to the box, then it is acknowledged to the broker. Hits
-    of a box or key that is not known yet are set aside and tried again at the next start.
+    then its receipt is sent to the box, then it is acknowledged to the broker. Hits of a box or key
+    that is not known yet are set aside and tried again when the files of the boxes change.
 
     Example: edge-anpr hits tail --broker mqtt.example:8883 --tls --store hits
     --box-keys boxes --keys authority
     """
     from edge.adapters.host.system import SystemClock
-    from edge.adapters.state.key_files import load_all_box_public_keys, load_authority_private_keys
+    from edge.adapters.state.box_key_folder import BoxKeyFolder
+    from edge.adapters.state.key_files import load_authority_private_keys
     from edge.authority.store import HitStore
     from edge.authority.tail import Receiver
     from edge.cli.broker_options import broker_options
     from edge.cli.passphrase import typed
 
     own = load_authority_private_keys(keys, typed(passphrase_file))
-    boxes = load_all_box_public_keys(box_keys)
+    boxes = BoxKeyFolder(box_keys)
     options = broker_options(
         broker,
         "-".join(["edge-anpr-authority", own.authority, *([site] if site else [])]),
@@ -107,6 +108,7 @@ def tail(
             WhatToReceive(site, once, idle, own.trial),
             "hits-tail",
             as_json=as_json,
+            key_changes=boxes.changes,
         )
 
 
@@ -127,12 +129,14 @@ def receive(
     schema: str,
     *,
     as_json: bool,
+    key_changes: Callable[[], int],
     states: StateKeeper | None = None,
     turn: Turn = nullcontext,
 ) -> None:
     """Receive until Ctrl-C or the given end, and print what arrives.
 
-    `states` also gets what boxes tell of themselves. `turn` waits until this consumer may begin.
+    `key_changes` counts the changes of the boxes' keys. `states` also gets what boxes tell of
+    themselves. `turn` waits until this consumer may begin.
 
     Raises:
         PublishError: the broker cannot be reached at the start, or refuses.
@@ -161,9 +165,15 @@ def receive(
 
     with stop_signals() as stopped, turn(stopped) as ended:
         if not ended():
-            Tail(options, receiver, site=what.site, on_arrival=arrived, states=states).run(
-                Until(stored=what.once, idle_s=what.idle), cancelled=ended
+            tail = Tail(
+                options,
+                receiver,
+                site=what.site,
+                on_arrival=arrived,
+                states=states,
+                key_changes=key_changes,
             )
+            tail.run(Until(stored=what.once, idle_s=what.idle), cancelled=ended)
     if as_json:
         print_json(f"edge-anpr/{schema}/1", {**_all_fates(counts), "hits": stored})
     else:

@@ -35,4 +35,4 @@ def with_desk_keys(connection: Connection, boxes: BoxMap, payload: bytes) -> Box
     )
     for key_id, public in rows:
         keys = keys.knowing(key_id, PublicKey.parse(public))
-    return {**boxes, place: keys}
+    return {place: keys}
