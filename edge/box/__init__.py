@@ -32,8 +32,9 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from edge.box.doctor import examine
+    from edge.box.interruptions import Reload
     from edge.box.reloading import require_startable
-    from edge.box.run import Reload, RunInterrupted, RunProgress, RunResult, run_site
+    from edge.box.run import RunInterrupted, RunProgress, RunResult, run_site
     from edge.box.safe_state import announce_unreadable
     from edge.box.sources import LiveFeed, Recording, Source, require_recorded, site_sources
     from edge.box.storage import destroy_expired
@@ -59,8 +60,9 @@ __all__ = [
 
 _MODULES = {
     "doctor": ("examine",),
+    "interruptions": ("Reload",),
     "reloading": ("require_startable",),
-    "run": ("Reload", "RunInterrupted", "RunProgress", "RunResult", "run_site"),
+    "run": ("RunInterrupted", "RunProgress", "RunResult", "run_site"),
     "safe_state": ("announce_unreadable",),
     "sources": ("LiveFeed", "Recording", "Source", "require_recorded", "site_sources"),
     "storage": ("destroy_expired",),

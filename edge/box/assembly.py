@@ -114,8 +114,6 @@ class RunningBox:
 def load_parts(site: SiteFolder, manifest: Manifest | None = None, *, live: bool = False) -> Loaded:
     """Load the authorities' keys, the broker's password and the networks.
 
-    The service manager is asked to wait while TensorRT builds its engines.
-
     Args:
         site: the checked site folder.
         manifest: the manifest of weights; None: the product's own.
@@ -129,14 +127,10 @@ def load_parts(site: SiteFolder, manifest: Manifest | None = None, *, live: bool
     authorities = load_authorities(site.rule_authorities, site.policy)
     broker = broker_options(site.settings, site.folder, site.broker_password(os.environ))
     manifest = manifest or Manifest.load()
-    with contextlib.ExitStack() as waiting:
-        if site.settings.models.provider == "tensorrt":
-            status = "loading the networks; TensorRT builds their engines once, which takes minutes"
-            waiting.enter_context(long_start(os.environ, status))
-        settings = site.settings.models
-        fastest = fastest_of(settings, manifest, site.state_folder) if live else None
-        models = load_models(settings, manifest, fastest)
-    parser = load_scene_parser(manifest, site.settings.models.threads)
+    settings = site.settings.models
+    fastest = fastest_of(settings, manifest, site.state_folder) if live else None
+    models = load_models(settings, manifest, fastest)
+    parser = load_scene_parser(manifest, settings.threads)
     return Loaded(authorities, broker, manifest, models, parser)
 
 
@@ -144,6 +138,8 @@ def load_models(
     settings: Models, manifest: Manifest | None = None, fastest: FastestVariant | None = None
 ) -> PlateModels:
     """Load the networks that site.yaml names, on the provider that it names.
+
+    The service manager is asked to wait while TensorRT builds its engines.
 
     Args:
         settings: the names and the provider.
@@ -153,13 +149,16 @@ def load_models(
     Raises:
         ModelError: they cannot be loaded.
     """
-    return load_plate_models(
-        manifest or Manifest.load(),
-        settings.detector or (fastest.name if fastest is not None else None),
-        settings.reader,
-        provider=settings.provider,
-        threads=settings.threads,
-    )
+    status = "loading the networks; TensorRT builds their engines once, which takes minutes"
+    slow = settings.provider == "tensorrt"
+    with long_start(os.environ, status) if slow else contextlib.nullcontext():
+        return load_plate_models(
+            manifest or Manifest.load(),
+            settings.detector or (fastest.name if fastest is not None else None),
+            settings.reader,
+            provider=settings.provider,
+            threads=settings.threads,
+        )
 
 
 def fastest_of(settings: Models, manifest: Manifest, state_folder: Path) -> FastestVariant | None:

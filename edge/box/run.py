@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
-import signal
-import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +17,7 @@ from edge.box.assembly import RunningBox, assembled, load_parts
 from edge.box.delivery import hits_kept
 from edge.box.figures import Stopwatch, run_summary
 from edge.box.gate import admit
+from edge.box.interruptions import Reload, signals_noted
 from edge.box.keys import keys_of, require_separate_keys
 from edge.box.reporting import health_reported
 from edge.box.safe_state import RefusalAnnouncer
@@ -51,10 +50,13 @@ class RunProgress:
         on_streams: called before the start with each stream's name and its number of frames, if
             the recording states it.
         on_frame: called with a stream's index after each analysed frame of it.
+        analysing: returns a context that is entered when the start is over, and left when no more
+            frames are analysed. Only in it a signal handler may raise `Reload`.
     """
 
     on_streams: Callable[[Sequence[tuple[str, int | None]]], None] = lambda _streams: None
     on_frame: Callable[[int], None] = lambda _index: None
+    analysing: Callable[[], AbstractContextManager[None]] = nullcontext
 
 
 class RunInterrupted(KeyboardInterrupt):
@@ -63,13 +65,6 @@ class RunInterrupted(KeyboardInterrupt):
     def __init__(self, summary: RunSummary) -> None:
         super().__init__()
         self.summary = summary
-
-
-class Reload(KeyboardInterrupt):
-    """Raised by a signal handler to stop cleanly and run again with reloaded site files.
-
-    The run does not wait for deliveries, and does not report a stop to the service manager.
-    """
 
 
 def run_site(
@@ -119,7 +114,7 @@ def run_site(
             _watch_threads(box)
             with health_reported(box.health, site.settings.telemetry):
                 run = _Run(box, site, realtime=realtime or opened.live, drain_s=drain_s)
-                return run.to_the_end()
+                return run.to_the_end(progress.analysing)
     except EdgeError as refused:
         # What goes wrong after the start is in the result.
         announce(refused)
@@ -167,7 +162,7 @@ class _Run:
         self._failure: EdgeError | None = None
         self._interruption: KeyboardInterrupt | None = None
 
-    def to_the_end(self) -> RunResult:
+    def to_the_end(self, analysing: Callable[[], AbstractContextManager[None]]) -> RunResult:
         """Start, analyse until the sources end, close the epoch, deliver, stop.
 
         Raises:
@@ -176,7 +171,7 @@ class _Run:
         """
         try:
             self._start()
-            self._analyse()
+            self._analyse(analysing)
             self._close_epoch()
             ending = self._deliver()
         except BaseException as crash:
@@ -201,20 +196,23 @@ class _Run:
         self._box.evidence_worker.start()
         self._box.health.enter("online", "online")
 
-    def _analyse(self) -> None:
+    def _analyse(self, analysing: Callable[[], AbstractContextManager[None]]) -> None:
         box = self._box
+        noted: Sequence[int] = ()
         try:
             try:
-                box.engine.run(realtime=self._realtime)
+                with analysing():
+                    box.engine.run(realtime=self._realtime)
             finally:
                 box.rule_book.forget()
                 # Judged offences are stored, even if the run is interrupted several times.
-                with _signals_ignored():
+                with signals_noted() as noted:
                     box.evidence_worker.close()
         except EdgeError as error:
             self._failure = error
         except KeyboardInterrupt as interruption:
             self._interruption = interruption
+        self._heed(noted)
         if not isinstance(self._interruption, Reload):
             box.health.enter("stopping", "stopped" if self._failure is None else self._failure.code)
 
@@ -238,11 +236,17 @@ class _Run:
 
     def _stop(self) -> EdgeError | None:
         """Record the stop and end the publisher; returns why it could not be recorded."""
-        with _signals_ignored():
+        with signals_noted() as noted:
             unrecorded = record(self._box.storage.audit, Stopped(self._how_it_ended()))
             self._box.status.stop()
             self._box.publisher.stop()
+        self._heed(noted)
         return unrecorded
+
+    def _heed(self, noted: Sequence[int]) -> None:
+        """Stop after Ctrl-C or SIGTERM, also where the site's files were to be reloaded."""
+        if noted and isinstance(self._interruption, Reload):
+            self._interruption = KeyboardInterrupt()
 
     def _how_it_ended(self) -> str:
         """How the run ended, as the audit log's one word."""
@@ -279,20 +283,3 @@ class _Run:
             watch=self._watch,
         )
         return summary if self._exact else summary.coarsened(box.rule_book.rule_ids)
-
-
-@contextlib.contextmanager
-def _signals_ignored() -> Iterator[None]:
-    """Ignore Ctrl-C, SIGTERM and SIGHUP until the block ends."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = {
-        number: signal.signal(number, signal.SIG_IGN)
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    }
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

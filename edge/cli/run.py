@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -11,19 +9,17 @@ from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from edge.cli.options import CameraOption, JsonOption, RecordedAtOption, SiteOption
+from edge.cli.run_files import RunFiles
 from edge.errors import ConfigError, EdgeError, OutboxError, UsageError
 
 if TYPE_CHECKING:
     from edge.box import RunProgress, RunResult, RunSummary, Source
     from edge.site.folder import SiteFolder
-
-log = logging.getLogger(__name__)
 
 
 def run(
@@ -142,57 +138,23 @@ def _until_done(
 
     If the box cannot run with the files as they are now, it goes on with the previous ones.
     """
-    from edge.box import Reload, require_startable, run_site
+    from edge.box import Reload, run_site
 
-    def keep(error: EdgeError) -> None:
-        log.error("the site's files are refused, the previous ones stay in force: %s", error)
-
-    def reload() -> None:
-        """Check the site's files as they are now; only if they may run, end this run for them."""
-        try:
-            require_startable(*read(), folder)
-        except EdgeError as error:
-            keep(error)
-            return
-        raise Reload
-
-    folder, sources = first()
-    previous: tuple[SiteFolder, tuple[Source, ...]] | None = None
-    while True:
-        try:
-            with _hangups(reload), progress_bars(visible=sys.stderr.isatty()) as progress:
-                return run_site(
-                    folder, sources, realtime=realtime, drain_s=drain_s, progress=progress
-                )
-        except Reload:
-            log.warning("the site's files are reloaded")
-            previous = folder, sources
+    files = RunFiles(first, read)
+    with files.hangups.installed():
+        while True:
             try:
-                folder, sources = first()
+                with progress_bars(visible=sys.stderr.isatty()) as progress:
+                    return run_site(
+                        *files.current,
+                        realtime=realtime,
+                        drain_s=drain_s,
+                        progress=replace(progress, analysing=files.analysing),
+                    )
+            except Reload:
+                files.renew()
             except EdgeError as error:
-                keep(error)
-        except EdgeError as error:
-            # Such as a port that another program has: only a start shows it.
-            if previous is None:
-                raise
-            keep(error)
-            (folder, sources), previous = previous, None
-
-
-@contextmanager
-def _hangups(reload: Callable[[], None]) -> Iterator[None]:
-    """Call `reload` on SIGHUP; on one from a closed terminal stop as on Ctrl-C."""
-
-    def handler(number: int, frame: FrameType | None) -> None:
-        if sys.stdin is not None and sys.stdin.isatty():
-            signal.default_int_handler(number, frame)
-        reload()
-
-    before = signal.signal(signal.SIGHUP, handler)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGHUP, before)
+                files.fall_back(error)
 
 
 def moment_of(recorded_at: str | None) -> datetime | None:

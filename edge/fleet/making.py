@@ -1,11 +1,13 @@
 """Makes the folder of a new fleet.
 
-The folders `templates` and `ca` are made in `.new` and renamed when they are whole. So a command
-that was killed can be given again: it makes what is missing.
+The folders `templates` and `ca` are made in `.fleet-init` and renamed when they are whole. So a
+command that was killed can be given again: it makes what is missing.
 """
 
 from __future__ import annotations
 
+import errno
+import os
 import re
 import shutil
 from collections.abc import Callable, Iterator
@@ -27,7 +29,7 @@ from edge.policy.template import template
 from edge.privacy.protected_keys import CODE
 from edge.site.folder import POLICY_FILE, SITE_FILE
 
-_DRAFT: Final = ".new"
+_DRAFT: Final = ".fleet-init"
 """Folders that are not whole yet are in here."""
 
 TEMPLATE: Final = "street"
@@ -132,7 +134,9 @@ def make_fleet(
                 f"to {file.name}",
                 code=CODE,
             )
+        CodeDigests.open(fleet)
     else:
+        _require_unused(fleet.ca)
         chosen = None if passphrase is None else passphrase()
         new = FleetFolder(draft, fleet.config)
         made = CertificateAuthority.make(new.ca, authority, now, chosen)
@@ -166,21 +170,42 @@ def _template(host: str) -> Iterator[tuple[str, str]]:
 def _cleared(folder: Path) -> None:
     """Remove what a killed command has left."""
     try:
-        if folder.exists():
+        if os.path.lexists(folder):
             shutil.rmtree(folder)
     except OSError as error:
-        raise ConfigError(f"{folder}: {error.strerror}; remove this folder") from None
+        raise ConfigError(f"{folder}: {error.strerror or error}; remove it") from None
+
+
+def _require_unused(ca: Path) -> None:
+    """Refuse a folder without a key that has other files: those of an authority whose key is lost.
+
+    Raises:
+        KeyFileError: it has files, or cannot be read.
+    """
+    try:
+        used = ca.exists() and any(ca.iterdir())
+    except OSError as error:
+        raise KeyFileError(f"{ca}: {error.strerror}; move it away") from None
+    if used:
+        raise KeyFileError(
+            f"{ca}: has files but no ca.key; restore that from a copy, or move the folder away for "
+            "a new authority, with which every box must be enrolled anew"
+        )
 
 
 def _moved(draft: Path, folder: Path) -> None:
-    """Give a whole folder its place; one with files in it stays as it is."""
+    """Give a whole folder its place; one with files in it stays as it is, and no draft remains."""
     try:
         (draft / folder.name).rename(folder)
         sync_folder(folder.parent)
     except OSError as error:
-        raise ConfigError(
-            f"{folder}: {error.strerror}; it holds files of another origin, so move them away"
-        ) from None
+        _cleared(draft)  # a private key may be in it
+        cure = (
+            "it has files of another origin, so move them away"
+            if error.errno in {errno.ENOTEMPTY, errno.EEXIST}
+            else "remove it; where a link or another disk is to take its place, move it there later"
+        )
+        raise ConfigError(f"{folder}: {error.strerror}; {cure}") from None
 
 
 def _written(file: Path, text: str) -> bool:

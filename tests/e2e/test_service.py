@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
 import signal
 import socket
 import subprocess
@@ -17,10 +18,14 @@ import pytest
 import yaml
 
 from edge.adapters.broker.embedded_broker import EmbeddedBroker
+from edge.adapters.broker.publisher import Publisher
+from edge.box import Recording, Reload, RunInterrupted, RunProgress, run_site
+from edge.formats.timestamps import parse_utc
+from edge.site.folder import load_site_folder
 from tests.support.brokers import free_port, wait_until
 from tests.support.product import CLIPS, command, environment
 from tests.support.shared_material import needs_shared
-from tests.support.sites import MadeSite, make_site, site, write_yaml
+from tests.support.sites import CAMERA, MadeSite, make_site, site, write_yaml
 
 pytestmark = needs_shared
 
@@ -192,6 +197,9 @@ def test_a_running_box_goes_on_with_its_files_when_it_cannot_start_with_the_new_
             said = len(manager.said)
             write_yaml(path, {**good, **change})
             process.send_signal(signal.SIGHUP)
+            if change is faults[-1][0]:  # one more while the box is between its two runs
+                assert wait_until(lambda: not _answers(port), START_S)
+                process.send_signal(signal.SIGHUP)
             time.sleep(2)
             assert wait_until(lambda: _answers(port), START_S), process.poll()
             assert process.poll() is None
@@ -201,9 +209,35 @@ def test_a_running_box_goes_on_with_its_files_when_it_cannot_start_with_the_new_
 
     told = [json.loads(line) for line in errors.splitlines() if line.startswith("{")]
     refused = [one["message"] for one in told if "stay in force" in one["message"]]
-    assert len(refused) == len(faults), errors
-    for message, (_, cause) in zip(refused, faults, strict=True):
-        assert cause in message
+    for _, cause in faults:
+        assert any(cause in message for message in refused), errors
+
+
+def test_sigterm_stops_a_box_that_is_stopping_for_a_reload(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def reload(_stream: int) -> None:
+        raise Reload
+
+    def stop_during(publisher: Publisher) -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+        stop(publisher)
+
+    stop = Publisher.stop
+    monkeypatch.setattr(Publisher, "stop", stop_during)
+    clip = Recording(CAMERA, CLIPS / CLIP, parse_utc("2026-03-10T07:25:00.000Z"))
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt) as ended:
+            run_site(
+                load_site_folder(make_site(tmp_path).folder),
+                [clip],
+                progress=RunProgress(on_frame=reload),
+                drain_s=0,
+            )
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert isinstance(ended.value, RunInterrupted)
 
 
 def _answers(port: int) -> bool:

@@ -413,7 +413,7 @@ class NewFleet(Scenario):
         made = make_fleet(path, "police-zone", HOST, NOW, random_bytes)
 
         fleet = FleetFolder.open(path)
-        assert not path.joinpath(".new").exists()
+        assert not path.joinpath(".fleet-init").exists()
         assert {one.name for one in (fleet.templates / TEMPLATE).iterdir()} == {
             *("policy.yaml", "site.yaml", "dpia.md"),
         }

@@ -14,19 +14,23 @@ import pytest
 import yaml
 
 from edge.adapters.host.service_manager import REST_OF_START_S, ServiceManager, long_start
+from edge.box import Recording, require_startable
 from edge.box.engine import Engine, Stream
 from edge.box.evidence_worker import EvidenceWorker
 from edge.box.health import BoxHealth
 from edge.box.traffic import ClosedEpochs
 from edge.domain.imaging import Frame
 from edge.domain.vehicles import VehicleSeen
+from edge.errors import ModelError
+from edge.formats.timestamps import parse_utc
 from edge.pipeline.evidence import SealedHit
 from edge.pipeline.rule_book import RuleBook
 from edge.privacy.pseudonyms import SaltChain
+from edge.site.folder import load_site_folder
 from tests.support.brokers import wait_until
 from tests.support.plate_lists import in_clear
 from tests.support.product import CLIPS, product
-from tests.support.sites import make_site
+from tests.support.sites import CAMERA, make_site, site, write_yaml
 from tests.support.source_tree import ROOT
 from tests.unit.box.test_engine import COMPETENCES, HOTLIST, ScriptedCamera, ScriptedWatcher
 
@@ -254,3 +258,23 @@ def test_a_box_with_tensorrt_asks_for_time_before_it_loads_its_networks(
         assert "E_MODEL_PROVIDER" in done.err
     else:
         assert extended == []
+
+
+def test_a_reload_asks_for_time_before_it_tries_networks_with_tensorrt(
+    notify_socket: socket.socket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The box runs meanwhile, but its pipeline waits: the watchdog must not end it."""
+    made = make_site(tmp_path, port=1)
+    running = load_site_folder(made.folder)
+    write_yaml(made.folder / "site.yaml", site(models={"provider": "tensorrt"}))
+    for name, value in environment(notify_socket).items():
+        monkeypatch.setenv(name, value)
+
+    with pytest.raises(ModelError):  # this machine has no TensorRT
+        require_startable(
+            load_site_folder(made.folder),
+            [Recording(CAMERA, CLIPS / "twin_a.mp4", parse_utc("2026-03-10T07:25:00.000Z"))],
+            running,
+        )
+
+    assert "WATCHDOG_USEC=1800000000" in heard(notify_socket)
