@@ -124,8 +124,10 @@ def log_in(client: httpx2.Client, account: dict[str, str]) -> None:
 
 def test_one_command_makes_a_first_desk_at_a_terminal_and_serves_it(tmp_path: Path) -> None:
     master, slave = os.openpty()
+    # A shell lets the commands in its background ignore Ctrl-C, and the tests may be among them.
+    heard = ["env", "--default-signal=INT", "setsid", "--ctty"]
     process = subprocess.Popen(
-        ["setsid", "--ctty", *command("desk", "serve", "--port", "0")],
+        [*heard, *command("desk", "serve", "--port", "0")],
         cwd=tmp_path,
         env=environment({"TERM": "dumb"}),
         stdin=slave,
