@@ -6,6 +6,7 @@ import contextlib
 import json
 import shutil
 import signal
+import socket
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from edge.adapters.broker.embedded_broker import EmbeddedBroker
 from edge.adapters.broker.mqtt import BrokerLink
@@ -30,7 +32,7 @@ from tests.support.brokers import wait_until
 from tests.support.command_server import Started
 from tests.support.message_recorder import MessageRecorder
 from tests.support.product import CLIPS, product, start, verb
-from tests.support.sites import BOX, CAMERA, SITE, MadeSite, make_site
+from tests.support.sites import BOX, CAMERA, SITE, MadeSite, make_site, write_yaml
 
 PROMISE_S = 5.0
 """What is promised, on a box that does nothing else."""
@@ -221,6 +223,37 @@ def test_p17_an_order_in_a_file_shuts_a_running_box(
     done = verb("suspend", "install", resume, "--site", made.folder)
     assert done.status == 0, done.err
     assert "not suspended" in done.out
+
+
+@pytest.mark.parametrize("by_mqtt", [False, True], ids=["in a file", "by MQTT"])
+def test_p17_an_order_during_a_reload_that_fails_shuts_the_box(
+    made: MadeSite, broker: EmbeddedBroker, footage: Path, tmp_path: Path, *, by_mqtt: bool
+) -> None:
+    """A box that cannot start with changed files goes back to the previous ones, but not for this.
+
+    The port of the changed file is taken: only the start shows it, when the cameras are closed.
+    """
+    settings = made.folder / "site.yaml"
+    good = yaml.safe_load(settings.read_text())
+    stop = order("suspend", VTC)
+    with running(made, footage) as box, socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        taken = f"127.0.0.1:{other.getsockname()[1]}"
+        write_yaml(settings, {**good, "telemetry": {"listen": taken}})
+        box.send_signal(signal.SIGHUP)
+        if by_mqtt:
+            send(broker.port, stop)
+        else:
+            file = tmp_path / "order.json"
+            file.write_bytes(stop)
+            assert verb("suspend", "install", file, "--site", made.folder).status == 0
+        _, err = box.communicate(timeout=120)
+
+        assert box.returncode == ExitCode.CONFIG, err
+    assert "E_SUSPENDED: " in err
+    status = verb("suspend", "status", "--site", made.folder, "--json").json
+    assert status["suspended"] is True
 
 
 def test_p17_a_suspended_box_opens_no_camera(tmp_path: Path) -> None:
