@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from edge.cli.options import JsonOption, PassphraseFileOption, SiteOption
-from edge.cli.output import print_json
+from edge.cli.output import note, print_json
 from edge.errors import ConfigError, EdgeError, UsageError
 
 if TYPE_CHECKING:
@@ -104,6 +104,7 @@ def install(
     from edge.adapters.state.audit_log import open_box_audit
     from edge.adapters.state.key_files import load_box_keys
     from edge.adapters.state.log_reader import proven_by
+    from edge.adapters.state.state_folder import is_locked
     from edge.adapters.state.suspension_store import SuspensionStore
     from edge.adapters.state.trusted_policy import policy_in_force, policy_to_suspend
     from edge.policy.suspension import parse_order, suspension_terms
@@ -125,7 +126,13 @@ def install(
             audit.append(event)
 
     store = SuspensionStore(folder.state_folder, record, lambda: proven_by(folder.box))
-    _say_state(store.take(data, terms), as_json, _holders(folder.policy))
+    taken = store.take(data, terms)
+    _say_state(taken, as_json, _holders(folder.policy))
+    if taken.suspended and not is_locked(folder.state_folder):
+        note(
+            f"no box runs with {folder.state_folder} now; the order holds from the next start. If "
+            "the box runs, it uses the state folder that site.yaml named before: stop it"
+        )
     # The order holds from here on, also if the log cannot be opened.
     with open_box_audit(folder.box, load_box_keys(folder.keys_folder)) as audit:
         for event in events:

@@ -211,7 +211,8 @@ def test_p17_an_order_in_a_file_shuts_a_running_box(
     assert signed.status == 0
     assert "(vtc)" in signed.out
     with running(made, footage) as process:
-        assert verb("suspend", "install", made_order, "--site", made.folder).status == 0
+        done = verb("suspend", "install", made_order, "--site", made.folder)
+        assert (done.status, done.err) == (0, "")
         installed = time.monotonic()
         assert closed_at(process.pid, footage) - installed < PROMISE_S * PATIENCE
 
@@ -260,7 +261,10 @@ def test_p17_a_suspended_box_opens_no_camera(tmp_path: Path) -> None:
     made = make_site(tmp_path, port=1)
     file = tmp_path / "order.json"
     file.write_bytes(order("suspend", VTC))
-    assert verb("suspend", "install", file, "--site", made.folder).status == 0
+    done = verb("suspend", "install", file, "--site", made.folder)
+    assert done.status == 0
+    # An officer who takes the box for a running one must not believe that its cameras are shut.
+    assert f"no box runs with {made.state} now" in done.err
     shown = verb("suspend", "status", "--site", made.folder).out
     assert f"suspend by key {VTC.public.key_id} (vtc, Commission) since 2" in shown
     (made.folder / "policy.yaml").rename(tmp_path / "aside")
