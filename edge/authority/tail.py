@@ -377,7 +377,7 @@ class Tail:
             self._settle(link, arrivals, hits)
 
     def _keys_changed(self) -> bool:
-        """Whether the public keys of boxes are others than at the last call."""
+        """Whether the public keys of boxes have changed since the last call."""
         before, self._changes = self._changes, self._key_changes()
         return self._changes != before
 

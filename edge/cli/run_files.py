@@ -71,13 +71,14 @@ class RunFiles:
             self._previous = before
 
     def fall_back(self, error: EdgeError) -> None:
-        """Go back to the previous files after a start that failed, or an error at the end of a run.
+        """Go back to the previous files after a start that failed.
 
-        But not if policy, box or folders are others: what was replaced must not come back.
+        If policy, box or folders differ, it does not: what was replaced must not come back. Nor
+        does it after an error of a run that had started.
 
         Raises:
-            EdgeError: there are no such files, or the box cannot start with them either. It is
-                what is wrong with the files as they are now.
+            EdgeError: it does not go back, or the box cannot start with the previous files either.
+                The error says what is wrong with the files as they are now.
         """
         if self._cause is not None:
             log.error("the box cannot start with the previous files either: %s", error)

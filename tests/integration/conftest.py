@@ -44,6 +44,13 @@ def broker(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Broker]:
     kind.stop()
 
 
+@pytest.fixture
+def mosquitto(tmp_path: Path) -> Iterator[Mosquitto]:
+    """A running mosquitto, with its files in the test's folder."""
+    with Mosquitto(tmp_path) as running_broker:
+        yield running_broker
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Leave out PostgreSQL where a module says in `ON_BOTH` which of its tests need both databases.
 

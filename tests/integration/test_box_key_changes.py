@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
-
-import pytest
 
 from edge.desk.store.hits import DeskHits
 from edge.desk.store.tables import BOX_STATE
@@ -18,12 +15,6 @@ from tests.support.product import start, verb
 from tests.support.receiving import publish, waiting_box
 
 pytestmark = needs_mosquitto
-
-
-@pytest.fixture
-def mosquitto(tmp_path: Path) -> Iterator[Mosquitto]:
-    with Mosquitto(tmp_path) as running:
-        yield running
 
 
 def test_hits_that_waited_for_the_keys_of_a_new_box_are_stored_without_a_restart(

@@ -9,7 +9,6 @@ from __future__ import annotations
 import random
 import signal
 import time
-from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
@@ -31,12 +30,6 @@ from tests.support.product import product, run_program, start, verb
 from tests.support.receiving import boxes_of, publish, take, utc, waiting_box
 
 pytestmark = needs_mosquitto
-
-
-@pytest.fixture
-def mosquitto(tmp_path: Path) -> Iterator[Mosquitto]:
-    with Mosquitto(tmp_path) as running:
-        yield running
 
 
 def words(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import psycopg
@@ -69,12 +68,6 @@ def test_sqlite_has_no_shards(tmp_path: Path, parties: Parties) -> None:
     (line,) = done.error_lines
     assert "E_SHARD" in line
     assert "is SQLite, where one consumer without --shard is enough" in line
-
-
-@pytest.fixture
-def mosquitto(tmp_path: Path) -> Iterator[Mosquitto]:
-    with Mosquitto(tmp_path) as running:
-        yield running
 
 
 @pytest.fixture

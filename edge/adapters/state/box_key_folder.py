@@ -23,9 +23,9 @@ _log = logging.getLogger(__name__)
 LOOK_EVERY_S: Final = 5.0
 """How often the files' names, sizes and times are looked at."""
 
-_READ_SHARE: Final = 20
-"""Reading the files of a large fleet takes seconds; it gets at most one part in so many of the
-time."""
+_PAUSE_FACTOR: Final = 20
+"""A large fleet has thousands of files. The next look comes at the earliest after so many times the
+duration of the last one."""
 
 _Stamp = tuple[tuple[str, int, int, int, int], ...]
 
@@ -90,7 +90,7 @@ class BoxKeyFolder(Mapping[tuple[str, str], BoxPublicKeys]):
 
     def _look_after(self, began: float) -> None:
         took = self._monotonic() - began
-        self._next_look = began + max(LOOK_EVERY_S, _READ_SHARE * took)
+        self._next_look = began + max(LOOK_EVERY_S, _PAUSE_FACTOR * took)
 
 
 def _stamp(path: Path) -> _Stamp | None:

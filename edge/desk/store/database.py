@@ -433,8 +433,9 @@ _KNOWN = (
     ),
 )
 _NO_ROOM = ("No space left on device", "could not write init file")
-"""What PostgreSQL says when its full disk makes it refuse a connection: psycopg gives no SQLSTATE
-then. The second is the cache of its catalogue, which the first session after a change writes."""
+"""What PostgreSQL says when it refuses a connection because its disk is full. psycopg gives no
+SQLSTATE then. The file of the second text is a cache of the system catalogue, which the first
+session after a change of the tables writes."""
 
 _HINT = (
     "the database cannot be reached, or refuses the user or password; check that it runs, its "
