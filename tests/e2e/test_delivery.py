@@ -97,7 +97,7 @@ def authority(made: MadeSite, port: int, store: Path) -> Iterator[None]:
     finally:
         process.send_signal(signal.SIGINT)
         try:
-            process.communicate(timeout=20)
+            process.communicate(timeout=60)
         except Exception:
             process.kill()
             raise
@@ -242,7 +242,7 @@ def test_a_stopped_box_keeps_its_hits_and_announces_that_it_is_offline(
         while not recorder.of_kind("hit") and time.monotonic() < deadline:
             time.sleep(0.1)
         process.send_signal(stop)
-        _, err = process.communicate(timeout=20)
+        _, err = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "Traceback" not in err
     last = json.loads(recorder.of_kind("availability")[-1].payload)

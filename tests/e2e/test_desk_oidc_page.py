@@ -59,5 +59,5 @@ def test_p4_a_browser_goes_to_the_provider_and_comes_back_logged_in(tmp_path: Pa
             assert town.asked["redirect_uri"] == f"{page}login/oidc/back"
         finally:
             process.send_signal(signal.SIGINT)
-            rest = process.communicate(timeout=30)[1]
+            rest = process.communicate(timeout=60)[1]
         assert rest == ""

@@ -139,7 +139,7 @@ def page(desk: DeskFolder) -> Iterator[str]:
     assert told.startswith("the desk is at http://localhost:")
     yield told.split()[-1]
     process.send_signal(signal.SIGINT)
-    rest = process.communicate(timeout=30)[1]
+    rest = process.communicate(timeout=60)[1]
     assert rest == "", "no line of a visit is written"
 
 
@@ -246,7 +246,7 @@ def test_an_auditor_reads_the_figures_and_searches_the_log(
     tab.press("Tab")
     tab.press("Tab")
     tab.press("Enter")
-    assert wait_until(lambda: "problem=silent" in (tab.value("location.search") or ""), 30)
+    assert wait_until(lambda: "problem=silent" in (tab.value("location.search") or ""))
     assert at(tab, "/boxes")
     assert tab.value("document.querySelectorAll('tbody tr').length") == 1
     tab.value("document.querySelector('tbody a').focus()")
@@ -258,7 +258,7 @@ def test_an_auditor_reads_the_figures_and_searches_the_log(
     typed(tab, OFFICER)
     tab.press("Enter")
     found = "document.querySelectorAll('tbody tr').length"
-    assert wait_until(lambda: (tab.value(found) or 0) > 3 and at(tab, "/log"), 30)
+    assert wait_until(lambda: (tab.value(found) or 0) > 3 and at(tab, "/log"))
     assert OFFICER not in tab.value("location.href + document.title")
     look(tab, "log")
     becomes(desk, DeskRole.AUDITOR, DeskRole.OFFICER)
@@ -287,7 +287,7 @@ def test_a_supervisor_approves_a_request_that_another_person_wrote_down(
     tab.value("document.querySelector('form[action=\"/approvals/request\"] button').focus()")
     tab.press("Enter")
     said = "document.querySelector('main')?.innerText"
-    assert wait_until(lambda: "No request waits for approval." in (tab.value(said) or ""), 30)
+    assert wait_until(lambda: "No request waits for approval." in (tab.value(said) or ""))
     with desk.open_database() as database, database.reading() as connection:
         (request,) = all_requests(connection)
     assert (request.approved_by, request.state) == (FIRST, "to be answered")

@@ -164,7 +164,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     assert told.startswith("the desk is at http://localhost:"), told
     yield Site(desk, told.split()[-1], tuple(one.hit_id for one in hits), parties.box_public)
     process.send_signal(signal.SIGINT)
-    assert process.communicate(timeout=30)[1] == "", "no line of a visit is written"
+    assert process.communicate(timeout=60)[1] == "", "no line of a visit is written"
 
 
 @pytest.fixture
@@ -237,7 +237,7 @@ def take_picture(tab: Browser, name: str, *, narrow: bool = False) -> None:
 
 def at_case(tab: Browser, site: Site, hit: int, step: str) -> None:
     """Wait for a page of the case that says this; its address is the same at each step."""
-    assert wait_until(lambda: at(tab, f"/case/{site.hits[hit]}") and step in text_of(tab), 30), step
+    assert wait_until(lambda: at(tab, f"/case/{site.hits[hit]}") and step in text_of(tab)), step
 
 
 def test_p4_two_officers_review_by_keyboard_alone(tab: Browser, site: Site) -> None:
@@ -374,7 +374,7 @@ def test_p4_a_plate_typed_in_an_ended_session_stays_in_its_field_and_is_sent_aft
         connection.execute(REVIEW_CASE.update().values(claimed_until=None))
     keys.press("Enter")
     shown = "[...document.querySelectorAll('[data-said]')].filter(one => !one.hidden).length"
-    assert wait_until(lambda: tab.value(shown) == 1, 30)
+    assert wait_until(lambda: tab.value(shown) == 1)
     assert "Nothing was sent" in text_of(tab)
     assert tab.value("document.querySelector('#typed').value") == MISREAD.shows
     look(tab, "")
@@ -398,7 +398,7 @@ def test_p4_a_plate_typed_in_an_ended_session_stays_in_its_field_and_is_sent_aft
         keys.type("#typed", RIGHT.shows)
         keys.press("Enter")
         other = "document.querySelector('[data-said=other]').hidden"
-        assert wait_until(lambda: tab.value(other) is False, 30)
+        assert wait_until(lambda: tab.value(other) is False)
         assert tab.value("document.querySelector('#typed').value") == ""
         assert tab.value("document.querySelectorAll('[name=judgement]:checked').length") == 0
     keys.activate("main form button.main")
@@ -429,7 +429,7 @@ def test_an_officer_finds_a_decided_case_and_downloads_its_file_by_keyboard(
     keys.type("[type=password]", passphrase_of(OFFICER))
     keys.press("Enter")
     file = tmp_path / f"{site.hits[0]}.zip"
-    assert wait_until(file.exists, 60)
+    assert wait_until(file.exists)
     assert tab.blocked == []
 
     package = file.read_bytes()

@@ -56,7 +56,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[dict[str, A
             break
     yield json.loads(told), log.read_text("utf-8").split()
     process.send_signal(signal.SIGINT)
-    process.communicate(timeout=30)
+    process.communicate(timeout=60)
 
 
 def test_the_demo_fills_a_desk_with_its_own_hits_still_sealed(
@@ -155,7 +155,7 @@ def test_one_command_makes_a_first_desk_at_a_terminal_and_serves_it(tmp_path: Pa
         answer("the same again: ", "a long passphrase")
         answer("the desk is at http://localhost:")
         process.send_signal(signal.SIGINT)
-        process.wait(timeout=30)
+        process.wait(timeout=60)
     finally:
         process.kill()
         process.wait()

@@ -52,7 +52,7 @@ def test_p1_a_crash_is_recorded_and_published_as_a_fault_without_its_text(
     with MessageRecorder(broker.port) as recorder:
         with pytest.raises(RuntimeError):
             run_site(site, [CLIP], progress=RunProgress(on_frame=crash), drain_s=0)
-        assert wait_until(lambda: ("safe", "E_INTERNAL") in said(recorder), 10)
+        assert wait_until(lambda: ("safe", "E_INTERNAL") in said(recorder))
         assert said(recorder)[-1] == ("safe", "E_INTERNAL")
     events = [entry.event for entry in read_log(made.state).entries]
     assert StateChanged("safe", "E_INTERNAL") in events
@@ -80,11 +80,11 @@ def test_p1_a_hit_that_cannot_be_stored_shuts_the_box_until_storing_works_again(
             resource.setrlimit(resource.RLIMIT_FSIZE, before)
         assert done.failure is not None
         code = done.failure.code
-        assert wait_until(lambda: ("safe", code) in said(recorder), 10), said(recorder)
+        assert wait_until(lambda: ("safe", code) in said(recorder)), said(recorder)
         assert said(recorder)[-1] == ("safe", code)
         events = [entry.event for entry in read_log(made.state).entries]
         assert StateChanged("safe", code) in events
 
         again = run_site(site, [CLIP], drain_s=0)
-        assert wait_until(lambda: said(recorder)[-1][0] == "offline", 10)
+        assert wait_until(lambda: said(recorder)[-1][0] == "offline")
     assert again.summary.hits == 1

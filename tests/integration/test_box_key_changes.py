@@ -37,7 +37,7 @@ def test_hits_that_waited_for_the_keys_of_a_new_box_are_stored_without_a_restart
         consumer = start([*words, "--once", "1"])
         with desk.open_database() as database:
             hits = DeskHits(database)
-            assert wait_until(lambda: len(hits.aside()) == 1, 30)
+            assert wait_until(lambda: len(hits.aside()) == 1)
             assert hits.payload(hit.hit_id) is None
             shutil.copy(parties.box_file, boxes)
             _, err = consumer.communicate(timeout=60)

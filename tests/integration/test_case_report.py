@@ -253,7 +253,7 @@ def stamping_service(folder: Path) -> Iterator[tuple[str, x509.Certificate]]:
     finally:
         server.shutdown()
         server.server_close()
-        thread.join(10)
+        thread.join(60)
 
 
 def trusting(*certificates: x509.Certificate) -> ValidationContext:

@@ -50,9 +50,9 @@ def test_the_first_passphrase_is_asked_for_twice_at_the_terminal(
             shown += os.read(terminal, 4096)
         return True
 
-    assert wait_until(lambda: told(b"new passphrase of an-peeters: "), 60)
+    assert wait_until(lambda: told(b"new passphrase of an-peeters: "))
     os.write(terminal, f"{passphrase_of(FIRST)}\n".encode())
-    assert wait_until(lambda: told(b"the same again: "), 60)
+    assert wait_until(lambda: told(b"the same again: "))
     again = passphrase_of(FIRST) if agrees else "something else entirely"
     os.write(terminal, f"{again}\n".encode())
     try:

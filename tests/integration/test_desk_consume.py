@@ -231,7 +231,7 @@ def test_consumers_killed_at_random_moments_lose_and_double_nothing(
     other = start(words(desk, parties, mosquitto, "--idle", "8", name="2"))
     for _ in range(3):
         process = start(words(desk, parties, mosquitto, name="1"))
-        assert wait_until(partial(has_more, desk, len(stored(desk))), 30)
+        assert wait_until(partial(has_more, desk, len(stored(desk))))
         time.sleep(moments.uniform(0, 0.05))
         process.kill()
         process.communicate()
@@ -251,7 +251,7 @@ def test_a_database_that_is_killed_ends_the_consumer_with_its_error_and_loses_no
     subscribe(desk, parties, mosquitto)
     process = start(words(desk, parties, mosquitto, "--once", "10"))
     first = sent(parties, mosquitto, 1)
-    assert wait_until(lambda: len(stored(desk)) == 1, 60)
+    assert wait_until(lambda: len(stored(desk)) == 1)
     postgres.kill()
     try:
         later = sent(parties, mosquitto, 2)

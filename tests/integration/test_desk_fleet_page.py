@@ -281,7 +281,7 @@ def test_the_metrics_of_all_boxes_are_served_on_this_machine(
             urlopen(address.replace("/metrics", "/boxes"), timeout=10)  # noqa: S310 - likewise
     finally:
         process.send_signal(signal.SIGINT)
-        process.communicate(timeout=30)
+        process.communicate(timeout=60)
 
 
 @pytest.mark.parametrize(

@@ -136,7 +136,7 @@ class Served:
         process = context.Process(target=served, args=(list(map(str, words)), moment, hit_id))
         process.start()
         try:
-            assert wait_until(self._answers, 60)
+            assert wait_until(self._answers)
             yield process
         finally:
             process.kill()

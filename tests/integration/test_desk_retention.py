@@ -412,7 +412,7 @@ def test_a_run_that_was_killed_has_done_whole_steps_and_the_next_one_finishes(
 def test_a_desk_deletes_by_itself_once_a_day(small: RetentionRoom) -> None:
     small.at(40)
     with running_retention(small.desk, small.utc):
-        assert wait_until(lambda: not needs_run(small.database, small.utc), 30)
+        assert wait_until(lambda: not needs_run(small.database, small.utc))
 
     assert small.rows_of(small.hit) == {"deletion": 1}
     small.now += DAY

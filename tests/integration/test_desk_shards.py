@@ -159,7 +159,7 @@ def test_the_hits_of_a_site_reach_one_broker_and_one_shard(region: Region) -> No
         for site, link in links.items():
             link.subscribe([topics.receipt(site, BOX)])
         for broker in region.brokers:
-            assert wait_until(partial(subscribed, broker), 60)
+            assert wait_until(partial(subscribed, broker))
         for site, hits in sent.items():
             for hit in hits:
                 assert links[site].publish(topic_of(hit), hit.to_payload()) == 0
@@ -218,28 +218,28 @@ def test_the_active_consumer_is_killed_while_hits_arrive_and_the_other_goes_on(
         words = region.words(1, database=address)
         first, second = start(words), None
         try:
-            assert wait_until(partial(subscribed, region.brokers[0]), 60)
+            assert wait_until(partial(subscribed, region.brokers[0]))
             for kills in range(3):
                 second = start(words)
                 assert stands_by(second)
                 part = hits[kills * 20 : kills * 20 + 20]
                 before = len(region.rows())
                 send(region, site, part[:10])
-                assert wait_until(partial(has_more, region, before), 30)
+                assert wait_until(partial(has_more, region, before))
                 time.sleep(moments.uniform(0, 0.03))
                 holder = active(region.desk.address)
                 first.send_signal(signal.SIGKILL)
                 send(region, site, part[10:])
                 first.communicate()
                 # Before the next one starts, which would ask for the lock sooner than this one.
-                assert wait_until(partial(is_taken, region.desk.address, holder), 30)
+                assert wait_until(partial(is_taken, region.desk.address, holder))
                 # What the broker knows as acknowledged was committed before.
                 known = region.acknowledged(1)
                 assert known <= len(region.rows())
                 first, second = second, None
-            assert wait_until(lambda: len(region.rows()) == len(hits), 60)
-            assert wait_until(lambda: region.receipts() == len(hits), 30)
-            assert wait_until(partial(hinders_nothing, region.desk.address), 10)
+            assert wait_until(lambda: len(region.rows()) == len(hits))
+            assert wait_until(lambda: region.receipts() == len(hits))
+            assert wait_until(partial(hinders_nothing, region.desk.address))
         finally:
             for process in filter(None, (first, second)):
                 process.send_signal(signal.SIGTERM)
@@ -271,14 +271,14 @@ def test_a_consumer_that_loses_its_lock_ends_with_one_line_and_the_other_takes_o
     region.add_boxes()
     words = region.words(2)
     first = start(words)
-    assert wait_until(partial(subscribed, region.brokers[1]), 60)
+    assert wait_until(partial(subscribed, region.brokers[1]))
     second = start(words)
     assert stands_by(second)
     holder = active(region.desk.address)
     with psycopg.connect(region.desk.address) as connection:
         connection.execute("SELECT pg_terminate_backend(%s)", (holder,))
     _, err = first.communicate(timeout=60)
-    taken = wait_until(partial(is_taken, region.desk.address, holder), 30)
+    taken = wait_until(partial(is_taken, region.desk.address, holder))
     second.send_signal(signal.SIGTERM)
     told = second.communicate(timeout=60)
     assert taken, (told, err)

@@ -72,7 +72,7 @@ def test_p10_no_key_counts_before_approval_and_no_private_key_leaves_the_box(
 ) -> None:
     box = EnrollingBox(fleet, tmp_path / "box", fleet.code())
     shown = box.fingerprint()
-    assert wait_until(lambda: BOX in fleet.run("pending").out, 30)
+    assert wait_until(lambda: BOX in fleet.run("pending").out)
     assert shown in fleet.run("pending").out
     assert list(fleet.path.glob("boxes/*.json")) == []
     assert not (tmp_path / "box" / "keys" / "mqtt.pem").exists()
@@ -106,7 +106,7 @@ def test_p10_a_code_is_used_once_for_one_box_and_ends(fleet: TestFleet, tmp_path
 
     box = EnrollingBox(fleet, tmp_path / "box", code)
     box.fingerprint()
-    assert wait_until(lambda: BOX in fleet.run("pending").out, 30)
+    assert wait_until(lambda: BOX in fleet.run("pending").out)
     assert "was used already" in refusal(fleet, tmp_path / "thief", code)
     assert not (tmp_path / "thief").exists()
     # Not even a request that asks for no box first is taken.
@@ -182,7 +182,7 @@ def test_a_box_enrols_anew_with_a_new_code_only(fleet: TestFleet, tmp_path: Path
     used = fleet.code()
     box = EnrollingBox(fleet, tmp_path / "box", used)
     shown = box.fingerprint()
-    assert wait_until(lambda: BOX in fleet.run("pending").out, 30)
+    assert wait_until(lambda: BOX in fleet.run("pending").out)
     box.kill()
     # With the same code it goes on with its request.
     box = EnrollingBox(fleet, tmp_path / "box", used)
@@ -199,7 +199,7 @@ def test_a_box_enrols_anew_with_a_new_code_only(fleet: TestFleet, tmp_path: Path
     assert fleet.run("forget", BOX).status == 0
     anew = EnrollingBox(fleet, tmp_path / "box", fleet.code())
     other = anew.fingerprint()
-    assert wait_until(lambda: BOX in fleet.run("pending").out, 30)
+    assert wait_until(lambda: BOX in fleet.run("pending").out)
     # Until the approval the box keeps what it has.
     assert (keys / "mqtt.pem").read_bytes() == first
     assert fleet.run("approve", BOX, other).status == 0
@@ -215,7 +215,7 @@ def test_a_killed_box_and_a_killed_server_go_on_where_they_were(tmp_path: Path) 
     with served(fleet):
         box = EnrollingBox(fleet, tmp_path / "box", fleet.code())
         shown = box.fingerprint()
-        assert wait_until(lambda: BOX in fleet.run("pending").out, 30)
+        assert wait_until(lambda: BOX in fleet.run("pending").out)
         box.kill()
     assert fleet.run("approve", BOX, shown).status == 0
 

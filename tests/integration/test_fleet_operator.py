@@ -99,7 +99,7 @@ def test_p10_the_fleets_private_key_may_have_a_passphrase_that_only_signing_need
     with served(fleet, *right):
         box = EnrollingBox(fleet, tmp_path / "box", fleet.code())
         shown = box.fingerprint()
-        assert wait_until(lambda: BOX in fleet.run("pending").out, 30)
+        assert wait_until(lambda: BOX in fleet.run("pending").out)
         assert "wrong passphrase" in fleet.run("approve", BOX, shown, *wrong).err
         assert fleet.run("approve", BOX, shown, *right).status == 0
         assert box.finished().status == 0

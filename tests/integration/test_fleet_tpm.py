@@ -61,7 +61,7 @@ class SoftTpm:
             stderr=subprocess.DEVNULL,
         )  # fmt: skip
         self.tcti = f"swtpm:host={HOST},port={port}"
-        assert wait_until(self._answers, 10)
+        assert wait_until(self._answers)
 
     def _answers(self) -> bool:
         done = subprocess.run(
@@ -72,7 +72,7 @@ class SoftTpm:
     def stop(self) -> None:
         if self._process is not None:
             self._process.kill()
-            self._process.wait(10)
+            self._process.wait(timeout=60)
             self._process = None
 
 

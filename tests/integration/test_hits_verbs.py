@@ -147,7 +147,7 @@ def test_a_stopped_tail_ends_with_status_0_and_a_summary(parties: Parties, tmp_p
         assert hit.hit_id in process.stdout.readline()
 
         process.send_signal(signal.SIGTERM)
-        _, err = process.communicate(timeout=20)
+        _, err = process.communicate(timeout=60)
 
     assert process.returncode == 0
     assert "1 stored" in err

@@ -406,7 +406,7 @@ def test_a_closed_connection_leaves_no_descriptor_without_garbage_collection(
         for _ in range(5):
             connect()
         # The embedded broker runs in this process; descriptors that it still closes are its own.
-        assert wait_until(lambda: opened() <= before, 5)
+        assert wait_until(lambda: opened() <= before)
     finally:
         gc.enable()
 

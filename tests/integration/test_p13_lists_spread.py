@@ -344,7 +344,7 @@ def test_p17_a_server_that_hangs_does_not_delay_an_order_to_suspend(zone: Zone) 
         link.publish(topics.bundle(LIST), manifest)
         assert wait_until(lambda: len(zone.server.asked) == 1)
         link.publish(topics.command, order.to_bytes())
-        assert wait_until(lambda: box.suspensions.load().suspended, 5)
+        assert wait_until(lambda: box.suspensions.load().suspended)
     assert box.counter() is None
 
 

@@ -90,11 +90,11 @@ def test_an_access_list_without_an_optional_topic_delays_no_hit(
 
     box.publisher.start()
 
-    assert wait_until(lambda: set(authority.hit_ids) == {"1", "2"}, 5)
+    assert wait_until(lambda: set(authority.hit_ids) == {"1", "2"})
     assert wait_until(lambda: complaints(box) == {f"{word}-refused" for word in lacking})
     box.put("3")
     box.publisher.publish_health({"vehicles": 30})
-    assert wait_until(lambda: "3" in authority.hit_ids, 5)
+    assert wait_until(lambda: "3" in authority.hit_ids)
     assert box.publisher.state.connections == 1, "the connection was given up"
     assert box.publisher.state.problem is None, "hits can be delivered"
     for word in lacking:
@@ -139,12 +139,12 @@ def test_however_a_broker_refuses_a_topic_no_hit_waits(
 
     box.publisher.start()
 
-    assert wait_until(lambda: set(authority.hit_ids) == {"1", "2"}, 5)
-    assert wait_until(lambda: complaints(box) == {f"{word}-refused" for word in words}, 20)
+    assert wait_until(lambda: set(authority.hit_ids) == {"1", "2"})
+    assert wait_until(lambda: complaints(box) == {f"{word}-refused" for word in words})
     tried = dict(gate.refused)
     assert all(count <= 3 for count in tried.values())
     box.put("3")
-    assert wait_until(lambda: "3" in authority.hit_ids, 5)
+    assert wait_until(lambda: "3" in authority.hit_ids)
     assert dict(gate.refused) == tried, "a refused topic is tried again at once"
 
 
@@ -160,8 +160,8 @@ def test_a_broker_that_never_answers_on_a_topic_delays_hits_by_seconds_only(
 
     box.publisher.start()
 
-    assert wait_until(lambda: set(authority.hit_ids) == {"1", "2"}, 8)
-    assert wait_until(lambda: complaints(box) == {"audit-refused"}, 20)
+    assert wait_until(lambda: set(authority.hit_ids) == {"1", "2"})
+    assert wait_until(lambda: complaints(box) == {"audit-refused"})
 
 
 def test_a_broker_that_accepts_no_last_will_gets_hits_without_one(
@@ -178,7 +178,7 @@ def test_a_broker_that_accepts_no_last_will_gets_hits_without_one(
 
     box.publisher.start()
 
-    assert wait_until(lambda: set(authority.hit_ids) == {"1", "2"}, 5)
+    assert wait_until(lambda: set(authority.hit_ids) == {"1", "2"})
     assert wait_until(lambda: complaints(box) == {"availability-refused"})
     assert len(warnings(caplog, TOPICS.availability)) == 1
     assert gate.refused["CONNECT"] == 1
@@ -194,7 +194,7 @@ def test_a_refused_subscription_to_receipts_delays_no_hit(tmp_path: Path, stack:
 
     box.publisher.start()
 
-    assert wait_until(lambda: authority.hit_ids == ["1"], 5)
+    assert wait_until(lambda: authority.hit_ids == ["1"])
     assert wait_until(lambda: complaints(box) == {"receipt-refused"})
 
 
@@ -254,7 +254,7 @@ def test_the_access_list_that_stopped_every_hit_stops_none(
 
     box.publisher.start()
 
-    assert wait_until(lambda: set(authority.hit_ids) == {"1", "2"}, 5)
+    assert wait_until(lambda: set(authority.hit_ids) == {"1", "2"})
     lacking = {"discovery-refused", "list-answer-refused", "status-refused"}
     expected = lacking | ({f"{without}-refused"} - {"none-refused"})
     assert wait_until(lambda: complaints(box) == expected)
@@ -274,19 +274,19 @@ def test_two_boxes_with_one_client_id_are_told_so_once(
         stack.callback(box.close)
         box.publisher.start()
 
-    assert wait_until(lambda: all("client-id-shared" in complaints(box) for box in boxes), 30), (
+    assert wait_until(lambda: all("client-id-shared" in complaints(box) for box in boxes)), (
         "each box knows"
     )
     said = len(caplog.messages)
     connections = boxes[0].publisher.state.connections
-    assert wait_until(lambda: boxes[0].publisher.state.connections > connections + 3, 30)
+    assert wait_until(lambda: boxes[0].publisher.state.connections > connections + 3)
 
     told = [one for one in caplog.messages if "with client id edge-anpr-box-1 end again" in one]
     assert len(told) == 2, "once for each box"
     assert all("give each its own" in one for one in told)
     assert len(caplog.messages) <= said + 2, "it is said again and again"
     boxes[0].put("1")
-    assert wait_until(lambda: authority.hit_ids == ["1"], 20), "hits are delivered in between"
+    assert wait_until(lambda: authority.hit_ids == ["1"]), "hits are delivered in between"
 
 
 def test_a_broker_that_restarts_is_no_second_client(tmp_path: Path, stack: ExitStack) -> None:

@@ -210,11 +210,11 @@ def test_a_live_camera_without_the_wanted_stream_is_reported(tmp_path: Path) -> 
     thread = threading.Thread(target=lambda: list(camera.frames()))
     thread.start()
     try:
-        assert wait_until(lambda: camera.status().problem is not None, 60)
+        assert wait_until(lambda: camera.status().problem is not None)
         problem = camera.status().problem
         assert problem is not None
         assert problem.code == "E_CAMERA_STREAM"
         assert "cameras.<name>.stream" in problem.message
     finally:
         camera.close()
-        thread.join(10)
+        thread.join(60)

@@ -99,9 +99,9 @@ def films(street: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -
 
 
 @pytest.fixture(scope="module")
-def five_times(street: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The street five times: a busy machine may miss a vehicle once."""
-    return looped(street[0], tmp_path_factory.mktemp("five") / "main.ts", 5)
+def many_times(street: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two minutes of the street: a busy machine may miss a vehicle several times."""
+    return looped(street[0], tmp_path_factory.mktemp("many") / "main.ts", 24)
 
 
 @pytest.fixture(scope="module")
@@ -181,18 +181,18 @@ def test_a_look_takes_the_frame_of_its_moment(main: RtspServer, small: RtspServe
 
 @pytest.mark.parametrize("how", ["killed", "stalled"])
 def test_a_substream_that_fails_is_replaced_by_the_main_stream_until_it_is_back(
-    films: tuple[Path, Path], five_times: Path, how: str, caplog: pytest.LogCaptureFixture
+    films: tuple[Path, Path], many_times: Path, how: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     # Its small film begins anew when it is back, so every vehicle has to pass before that.
     expected = set(plates(STREET.name))
-    with RtspServer(five_times) as main, RtspServer(films[1]) as small:
+    with RtspServer(many_times) as main, RtspServer(films[1]) as small:
         run = box(main.url, small.url)
         thread = in_thread(run.run)
         assert wait_until(lambda: substream_of(run).works, PATIENCE_S)
         (small.kill if how == "killed" else small.stall)()
         away = wait_until(lambda: substream_of(run).problem is not None, PATIENCE_S)
         problem = substream_of(run).problem
-        wait_until(lambda: expected <= set(run.texts) or not thread.is_alive(), PATIENCE_S)
+        wait_until(lambda: expected <= set(run.texts) or not thread.is_alive(), 2 * PATIENCE_S)
         read = set(run.texts)
         up = run.camera.status().state
         (small.start if how == "killed" else small.go_on)()
@@ -208,8 +208,8 @@ def test_a_substream_that_fails_is_replaced_by_the_main_stream_until_it_is_back(
     assert "camera cam-1: its substream is watched again" in said
 
 
-def test_a_substream_that_is_never_there_loses_no_vehicle(five_times: Path) -> None:
-    with RtspServer(five_times) as main:
+def test_a_substream_that_is_never_there_loses_no_vehicle(many_times: Path) -> None:
+    with RtspServer(many_times) as main:
         run = box(main.url, f"rtsp://{HOST}:{free_port()}/small")
         run.run(enough=has_read_the_street_without_a_substream)
 
@@ -220,9 +220,9 @@ def test_a_substream_that_is_never_there_loses_no_vehicle(five_times: Path) -> N
     assert "refuses the connection" in (status.problem or "")
 
 
-def test_a_substream_of_another_view_is_not_watched(five_times: Path, tmp_path: Path) -> None:
+def test_a_substream_of_another_view_is_not_watched(many_times: Path, tmp_path: Path) -> None:
     view = film(tmp_path / "other.ts", (*SMALL, 60))
-    with RtspServer(five_times) as main, RtspServer(view) as other:
+    with RtspServer(many_times) as main, RtspServer(view) as other:
         run = box(main.url, other.url).run(enough=has_read_the_street_without_a_substream)
 
     assert set(plates(STREET.name)) <= set(run.texts)
@@ -311,7 +311,7 @@ def test_p11_what_moves_under_a_mask_of_the_main_picture_moves_nothing_in_the_sm
     thread = in_thread(lambda: list(run.camera.frames()))
     assert wait_until(lambda: substream_of(run).works and len(seen) > 20, PATIENCE_S)
     run.camera.close()
-    thread.join(10)
+    thread.join(60)
 
     small_ones = [cells for cells in seen if cells.shape == cells_shape(SMALL[1], SMALL[0])]
     columns = small_ones[0].shape[1]

@@ -41,8 +41,11 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def wait_until(condition: Callable[[], bool], timeout_s: float = 10.0) -> bool:
-    """Wait for a condition; returns whether it became true in time."""
+def wait_until(condition: Callable[[], bool], timeout_s: float = 60.0) -> bool:
+    """Wait for a condition; returns whether it became true in time.
+
+    The time is long, since a busy machine may stand still for seconds. Only a failure takes it.
+    """
     deadline = time.monotonic() + timeout_s
     while time.monotonic() < deadline:
         if condition():
@@ -114,7 +117,7 @@ class Mosquitto:
     def stop(self) -> None:
         if self._process is not None:
             # mosquitto listens before it handles SIGTERM, and then ignores the first one.
-            assert wait_until(self._terminated, 10)
+            assert wait_until(self._terminated)
             self._process = None
 
     def _terminated(self) -> bool:
@@ -127,7 +130,7 @@ class Mosquitto:
     def kill(self) -> None:
         if self._process is not None:
             self._process.kill()
-            self._process.wait(10)
+            self._process.wait(timeout=60)
             self._process = None
 
     @property

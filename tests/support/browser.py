@@ -234,5 +234,5 @@ def browser(profile: Path) -> Iterator[Browser]:
     finally:
         os.close(commands)
         process.terminate()
-        process.wait(timeout=30)
+        process.wait(timeout=60)
         os.close(answers)

@@ -55,7 +55,7 @@ class CommandServer:
     def close(self) -> None:
         """End the server; commands that run go on."""
         self._requests.close()
-        self._process.wait(timeout=30)
+        self._process.wait(timeout=60)
 
     def run(
         self,

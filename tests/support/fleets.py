@@ -132,7 +132,7 @@ class EnrollingBox:
 
     def fingerprint(self) -> str:
         """What its screen shows."""
-        if not wait_until(lambda: bool(self._shown()), 30):
+        if not wait_until(lambda: bool(self._shown())):
             self.kill()
             raise AssertionError(self.log.read_text())
         return self._shown()[-1]
@@ -158,7 +158,7 @@ def enrol(
     """Enrol a box from code to certificate; the server runs."""
     enrolling = EnrollingBox(fleet, site, fleet.code(box), env=env)
     shown = enrolling.fingerprint()
-    assert wait_until(lambda: box in fleet.run("pending", "--json").out, 30)
+    assert wait_until(lambda: box in fleet.run("pending", "--json").out)
     approved = fleet.run("approve", box, shown)
     assert approved.status == 0, approved.err
     return enrolling.finished()

@@ -170,7 +170,7 @@ class RtspServer:
     def kill(self) -> None:
         if self._process is not None:
             self._process.kill()
-            self._process.wait(10)
+            self._process.wait(timeout=60)
             assert self._process.stdout is not None
             self._process.stdout.close()
             self._process = None
@@ -378,5 +378,5 @@ def watching(
         yield watched
     finally:
         camera.close()
-        thread.join(10)
+        thread.join(60)
         assert not thread.is_alive()

@@ -32,7 +32,7 @@ class MessageRecorder:
 
     def __enter__(self) -> Self:
         self._thread.start()
-        assert self._ready.wait(10), "the recorder could not subscribe"
+        assert self._ready.wait(60), "the recorder could not subscribe"
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -60,8 +60,8 @@ def object_server() -> Iterator[ObjectServer]:
         return False
 
     try:
-        assert wait_until(listens, 60)
+        assert wait_until(listens)
         yield ObjectServer(port, process)
     finally:
         process.kill()
-        process.wait(10)
+        process.wait(timeout=60)

@@ -57,7 +57,7 @@ def pooled(server: Postgres) -> Iterator[int]:
             yield port
         finally:
             process.terminate()
-            process.wait(10)
+            process.wait(timeout=60)
 
 
 def _listens(port: int) -> bool:

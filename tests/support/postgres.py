@@ -108,7 +108,7 @@ class Postgres:
         main = int(pid_file.read_text("utf-8").splitlines()[0])
         children = Path(f"/proc/{main}/task/{main}/children").read_text("utf-8").split()
         os.kill(main, signal.SIGKILL)
-        assert wait_until(lambda: not any(map(_runs, (main, *map(int, children)))), 30)
+        assert wait_until(lambda: not any(map(_runs, (main, *map(int, children)))))
         # A container whose first process adopts no orphans keeps the dead one's number.
         pid_file.unlink()
 

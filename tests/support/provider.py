@@ -183,4 +183,4 @@ def provider(utc: Callable[[], datetime]) -> Iterator[Provider]:
     finally:
         server.shutdown()
         server.server_close()
-        thread.join(10)
+        thread.join(60)

@@ -82,9 +82,9 @@ def waiting_box(broker: Broker, count: int, *, alike: bool = False) -> Iterator[
 
     thread = threading.Thread(target=listen)
     thread.start()
-    assert ready.wait(10)
+    assert ready.wait(60)
     yield received
-    thread.join(15)
+    thread.join(60)
 
 
 def take(by: Receiver, hit: Hit, topic: str | None = None) -> ReceivedMessage:

@@ -94,7 +94,7 @@ class BoxRun:
         self._stopped = threading.Event()
 
     def run(
-        self, limit_s: float = 60.0, enough: Callable[[BoxRun], bool] = lambda _run: False
+        self, limit_s: float = 120.0, enough: Callable[[BoxRun], bool] = lambda _run: False
     ) -> BoxRun:
         """Watch the camera until it is lost, for so long, or until a frame shows `enough`."""
         attention = Attention()
@@ -131,7 +131,7 @@ class BoxRun:
         self._keep(watcher.finish())
         self.camera.close()
         intake.close()
-        thread.join(10)
+        thread.join(60)
         assert not thread.is_alive()
         self.decoder_s = _children_s() - children_s
         self.box_s = time.process_time() - own_s
