@@ -144,6 +144,8 @@ class Frame:
             decoder gave it out.
         section: number of the part of a recording, from 0. A new one begins where the time stamps
             run back; nobody knows how much later than the frame before it is.
+        breaks: how often a live camera gave no picture for longer than `LONGEST_BREAK_S` before
+            this one. None: each frame of the stream is given, so that the times show it.
         cells: `cell_means` of the luma, if the decoder has a luma plane.
     """
 
@@ -154,6 +156,7 @@ class Frame:
     picture: Pixels | Callable[[], Pixels] = field(repr=False, compare=False)
     selected: bool = False
     section: int = 0
+    breaks: int | None = None
     cells: Cells | None = field(default=None, repr=False, compare=False)
 
     @property

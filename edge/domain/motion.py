@@ -39,6 +39,10 @@ class MotionSettings:
     standard deviations."""
     background_s: float = 5.0
     """Time constant of the background: an object that stays longer becomes background."""
+    min_drift: float = 1.0
+    """Smallest change of a cell's background that counts; a background has little noise."""
+    drift_deviations: float = 1.0
+    """The same in mean absolute deviations of the cell's noise."""
 
 
 class MotionGate:
@@ -52,11 +56,30 @@ class MotionGate:
         self._settings = settings or MotionSettings()
         self._background: Cells | None = None
         self._noise: Cells | None = None
+        self._kept: Cells | None = None
         self._last_s = 0.0
 
     def restart(self) -> None:
         """Forget the background: the next picture counts as the first one."""
-        self._background = self._noise = None
+        self._background = self._noise = self._kept = None
+
+    def keep_background(self) -> None:
+        """Keep the background as it is now, for `has_drifted`."""
+        self._kept = self._background
+
+    def has_drifted(self) -> bool:
+        """Whether the background differs from the kept one, or none of its size was kept.
+
+        It differs from then on if something came, left or moved in the meantime, however slowly.
+        """
+        kept, background, noise = self._kept, self._background, self._noise
+        if kept is None or background is None or noise is None or kept.shape != background.shape:
+            return True
+        settings = self._settings
+        drift = background - kept
+        drift -= _median(drift)
+        limit = np.maximum(settings.min_drift, settings.drift_deviations * noise)
+        return bool(_paired(np.abs(drift) > limit).any())
 
     def detects_motion(self, cells: Cells, stream_s: float) -> bool:
         """Whether the next picture differs from the background; also updates the background.
@@ -97,11 +120,16 @@ class MotionGate:
         # vehicle would raise the threshold so far that the cell misses the next vehicle.
         self._background = background + np.float32(share) * (cells - background)
         self._noise = noise + np.float32(share) * (np.minimum(size, limit) - noise)
-        pairs = changed[:, 1:] & changed[:, :-1]
-        moving = np.zeros(changed.shape, np.bool_)
-        moving[:, 1:] |= pairs
-        moving[:, :-1] |= pairs
-        return moving
+        return _paired(changed)
+
+
+def _paired(cells: Moving) -> Moving:
+    """Those of the cells that have a neighbour in their row."""
+    pairs = cells[:, 1:] & cells[:, :-1]
+    paired = np.zeros(cells.shape, np.bool_)
+    paired[:, 1:] |= pairs
+    paired[:, :-1] |= pairs
+    return paired
 
 
 def cell_means(plane: Plane) -> Cells:

@@ -18,6 +18,9 @@ MAX_CORRECTION_S = 0.1
 MIN_STEP_S = 1e-3
 """Smallest difference between two frames in seconds, so that repeated timestamps do no harm."""
 
+LONGEST_BREAK_S = 5.0
+"""Seconds without a frame after which what was in view may have left: a vehicle at 5 km/h has."""
+
 
 class StreamTime:
     """Maps a stream's timestamps to the monotonic clock. One instance for each connection.

@@ -19,6 +19,7 @@ import numpy.typing as npt
 from edge.domain.assignment import assign
 from edge.domain.imaging import Box, Detection
 from edge.domain.reading import PlateReading, most_probable_text
+from edge.domain.stream_time import LONGEST_BREAK_S
 
 Text = tuple[int, ...]
 """A text as alphabet indices without padding: it can be compared but not read by accident."""
@@ -64,9 +65,8 @@ class TrackSettings:
     can recover it."""
     min_age_frames: float = 2.5
     """`coast_s` and `max_age_s` are at least this many frame intervals, for slow streams."""
-    longest_gap_s: float = 5.0
-    """Seconds without a frame after which every track ends, however slow the stream is. A vehicle
-    at 5 km/h has left by then."""
+    longest_gap_s: float = LONGEST_BREAK_S
+    """Seconds without a frame after which every track ends, however slow the stream is."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,6 +33,9 @@ class AttentionSettings:
     noticed stays in view for far longer."""
     idle_share: float = 0.2
     """An idle view is looked at again after this share of the time since its last motion."""
+    longest_unchanged_s: float = 10.0
+    unchanged_share: float = 0.5
+    """Both again for a view in which nothing has changed since the last look, not even slowly."""
     untracked_interval_s: float = 0.24
     """Interval between looks while something moves that is not tracked, as long as nobody knows
     how long a vehicle stays in view."""
@@ -176,19 +179,26 @@ class Attention:
         # Half a frame of tolerance: the frame nearest to the time that is due.
         slack_s = min(self.frame_interval_s, interval_s) / 2
         selected = now_s - self._last_selected_s >= interval_s - slack_s
+        if selected and self.idles and not self._gate.has_drifted():
+            interval_s = self._idle_s(now_s, unchanged=True)
+            selected = now_s - self._last_selected_s >= interval_s - slack_s
         if selected:
             self._last_selected_s = now_s
+            self._gate.keep_background()
             if self._looks is not None:
                 self._looks[moving] += 1
         return selected
 
-    def _idle_s(self, now_s: float) -> float:
-        """Interval between looks while nothing moves."""
+    def _idle_s(self, now_s: float, *, unchanged: bool = False) -> float:
+        """Interval between looks while nothing moves, or has not even changed slowly."""
         settings = self._settings
         if self.frame_interval_s > settings.idle_interval_s / 2:  # pictures, not a film
             return settings.idle_interval_s
-        quiet_s = settings.idle_share * (now_s - self._busy_s)
-        return min(max(settings.idle_interval_s, quiet_s), settings.longest_idle_s)
+        share, longest_s = settings.idle_share, settings.longest_idle_s
+        if unchanged:
+            share, longest_s = settings.unchanged_share, settings.longest_unchanged_s
+        quiet_s = now_s - self._busy_s
+        return min(max(settings.idle_interval_s, share * quiet_s), longest_s)
 
     @property
     def _untracked_interval_s(self) -> float:

@@ -129,6 +129,7 @@ class VehicleWatcher:
         self._street_moved_s = -math.inf
         self._places = KnownPlaces()
         self._section = 0
+        self._breaks = 0
         self._interval_s = math.inf  # a stream of one picture counts as slow
         self._attention = attention
         if attention is not None:
@@ -145,6 +146,7 @@ class VehicleWatcher:
         due: list[VehicleSeen | None] = []
         if self._last_s is not None and self._is_apart(frame, self._last_s):
             due.extend(self._break_off(frame, self._last_s))
+        self._breaks = frame.breaks or 0
         if self._last_s is not None:
             self._interval_s = now_s - self._last_s
         self._last_s = now_s
@@ -220,6 +222,8 @@ class VehicleWatcher:
 
     def _is_apart(self, frame: Frame, last_s: float) -> bool:
         """Whether this frame is too long after the last one, or nobody knows how long after it."""
+        if frame.breaks is not None:
+            return frame.breaks != self._breaks
         gap_s = frame.stream_s - last_s
         return frame.section != self._section or gap_s > self._settings.tracking.longest_gap_s
 

@@ -40,7 +40,7 @@ from edge.adapters.cameras.decoder_process import (
 from edge.domain.imaging import Frame
 from edge.domain.motion import Cells
 from edge.domain.schedule import closed_until
-from edge.domain.stream_time import FrameRate, retry_delay_s
+from edge.domain.stream_time import LONGEST_BREAK_S, FrameRate, retry_delay_s
 from edge.errors import CameraError, ConfigError
 from edge.pipeline.ports import Clock
 
@@ -134,6 +134,8 @@ class LiveCamera:
         self._index = 0
         self._connections = 0
         self._rate = FrameRate()
+        self._last_s = clock.monotonic()
+        self._breaks = 0
         self._size: tuple[int, int] | None = None
         self._state = CameraState.CONNECTING
         self._since_s = clock.monotonic()
@@ -250,6 +252,8 @@ class LiveCamera:
                 continue
             self._on_arrival(arrival, first=self._connections == before)
             self._rate.add(arrival.time_s)
+            self._breaks += arrival.time_s - self._last_s > LONGEST_BREAK_S
+            self._last_s = arrival.time_s
             # The frame itself, if it is wanted, may be older than a picture of the substream.
             observed_at = self._observed_at(arrival.time_s, keep=not arrival.is_small)
             if self._hours is not None and not self._hours.is_active(observed_at):
@@ -275,6 +279,7 @@ class LiveCamera:
                 observed_at=observed_at,
                 picture=arrival.pixels,
                 selected=self._wants is not None,
+                breaks=self._breaks,
             )
 
     def _answer(self, wants: Callable[[Cells, float], bool], arrival: Arrival) -> bytes:

@@ -97,3 +97,52 @@ def test_cells_are_means_for_every_picture_size(size: tuple[int, int]) -> None:
     assert cells.size >= 1
     assert cells.shape == cells_shape(*size)
     assert np.allclose(cells, 77)
+
+
+# --- what changes too slowly for motion -------------------------------------------------------
+
+
+@pytest.mark.parametrize("noise", [0.0, 6.0, 20.0], ids=["clean", "day", "night"])
+def test_sensor_noise_does_not_make_the_background_drift(noise: float) -> None:
+    gate, now_s = trained_gate(noise)
+    gate.keep_background()
+    drifted = []
+    for index in range(250):
+        detects_motion(gate, road(1000 + index, noise=noise), now_s + index * STEP_S)
+        drifted.append(gate.has_drifted())
+    assert sum(drifted) == 0
+
+
+def test_a_change_of_light_does_not_make_the_background_drift() -> None:
+    gate = MotionGate()
+    level = np.full((27, 48), 90, np.float32)
+    for index in range(500):
+        gate.moving_cells(level + np.float32(index * 0.02), index * STEP_S)
+        if index == 250:
+            gate.keep_background()
+    assert not gate.has_drifted()
+
+
+@pytest.mark.parametrize("a_second", [0.5, -0.5])
+def test_what_darkens_or_lightens_a_place_slowly_makes_the_background_drift(
+    a_second: float,
+) -> None:
+    gate, now_s = trained_gate(3.0)
+    gate.keep_background()
+    moved = []
+    for index in range(250):
+        cells = cell_means(road(index, noise=3.0))
+        cells[10:14, 10:16] += np.float32(a_second * index * STEP_S)
+        moved.append(gate.detects_motion(cells, now_s + index * STEP_S))
+    assert sum(moved) == 0
+    assert gate.has_drifted()
+
+
+def test_a_kept_background_is_forgotten_with_the_view() -> None:
+    gate, now_s = trained_gate()
+    gate.keep_background()
+    detects_motion(gate, road(0), now_s)
+    assert not gate.has_drifted()
+    gate.restart()
+    detects_motion(gate, road(1), now_s + STEP_S)
+    assert gate.has_drifted()

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from edge.domain.imaging import Box, PlatePatch
+from edge.domain.motion import cell_means
 from edge.domain.reading import PlateReading
 from edge.domain.vehicles import VehicleSeen
 from edge.pipeline.attention import Attention
@@ -459,6 +460,7 @@ def watch_twice(
     second: Sequence[Sequence[ScriptedPlate]],
     *,
     gap_s: float | None,
+    live: bool = False,
 ) -> list[VehicleSeen]:
     """All hand-overs of a stream with a gap; None: the time stamps jump back, so nobody knows."""
     models = ScriptedModels([*first, *second])
@@ -472,6 +474,7 @@ def watch_twice(
             stream_s=moved_s,
             observed_at=STARTED + timedelta(seconds=moved_s),
             section=int(late and gap_s is None),
+            breaks=int(late) if live else None,
         )
         seen += watcher.observe(changed)
     return [*seen, *watcher.finish()]
@@ -489,13 +492,16 @@ def test_a_vehicle_that_stands_still_over_a_gap_is_reported_once(gap_s: float | 
     assert len({vehicle.number for vehicle in seen}) == 1
 
 
-@pytest.mark.parametrize("gap_s", [*GAPS, 3600.0, 5 * 3600.0])
+@pytest.mark.parametrize(
+    ("gap_s", "live"),
+    [*((gap_s, False) for gap_s in [*GAPS, 3600.0, 5 * 3600.0]), (6.0, True), (3600.0, True)],
+)
 def test_p12_a_vehicle_that_is_elsewhere_after_a_gap_is_another_passage(
-    gap_s: float | None,
+    gap_s: float | None, live: bool
 ) -> None:
     passing = [[sight("1ABC123", 10 * i)] for i in range(40)]
 
-    seen = watch_twice(passing, passing, gap_s=gap_s)
+    seen = watch_twice(passing, passing, gap_s=gap_s, live=live)
 
     finals = [vehicle for vehicle in seen if vehicle.final]
     assert texts(finals) == ["1ABC123", "1ABC123"]
@@ -503,6 +509,19 @@ def test_p12_a_vehicle_that_is_elsewhere_after_a_gap_is_another_passage(
         assert (vehicle.last_seen - vehicle.first_seen).total_seconds() < 4
         xs = [point.box.x1 for point in vehicle.trajectory]
         assert xs == sorted(xs), "no path leads across the gap"
+
+
+def test_frames_that_a_live_camera_gives_seldom_are_no_gap() -> None:
+    models, attention = ScriptedModels([EMPTY] * 1200), Attention()
+    watcher = VehicleWatcher("cam-1", models, models, attention=attention)
+    looks_s = []
+    for frame in models.frames():  # a camera of which the decoder asks which frames are wanted
+        if attention.selects(cell_means(frame.pixels[..., 1]), frame.stream_s):
+            looks_s.append(frame.stream_s)
+            watcher.observe(replace(frame, selected=True, breaks=0))
+
+    # A gap would restart the attention, and the frame after it would count as motion everywhere.
+    assert looks_s[-1] - looks_s[-2] == pytest.approx(10, abs=0.2)
 
 
 def test_a_vehicle_that_stands_still_for_hours_without_frames_is_another_passage() -> None:
