@@ -181,6 +181,7 @@ def answer(
     document = out / request / "answer.txt"
     text = answer_text(given, folder.config.authority, officers, files, known)
     replace_file(document, text.encode())
+    note(f"Delete {out} once the answer is sent.")
     if given.unopened:
         note(f"{given.unopened} cases could not be opened with these keys; the answer says so")
     if not_held := sum(one.not_held_again for one in given.cases):

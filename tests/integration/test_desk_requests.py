@@ -442,6 +442,7 @@ def test_a_clerk_answers_and_the_files_are_hers_alone(tmp_path: Path, parties: P
     assert done.status == 0, done.err
     document = tmp_path / "answer" / request / "answer.txt"
     assert done.out == f"{document}: 1 cases\n"
+    assert done.err == f"Delete {tmp_path / 'answer'} once the answer is sent.\n"
     assert office.hit.hit_id in document.read_text("utf-8")
     assert (document.stat().st_mode & 0o777, document.parent.stat().st_mode & 0o777) == (
         0o600,
