@@ -249,7 +249,7 @@ def key(
 
     The private key stays in OUT; the desk keeps the public one, and the audit log records it. With
     a new key, findings of earlier ones still verify. If you change your passphrase later, change
-    that of the key too: `edge-anpr keys passphrase`.
+    that of the key too: `edge-anpr keys protect`.
 
     Example: edge-anpr desk people key --out my-keys --desk desk --as els-wouters
     """
@@ -305,6 +305,7 @@ def keys(desk: DeskOption, as_json: JsonOption = False) -> None:
         kind = f"passkey {one.name}" if one.name else "key"
         end = "" if one.revoked_at is None else f", revoked {time_text(one.revoked_at)}"
         typer.echo(f"{one.person}  {one.key.key_id}  {kind}, added {time_text(one.added_at)}{end}")
+        typer.echo(f"  {one.key.text}")
 
 
 @app.command("revoke-key")

@@ -125,6 +125,16 @@ def answer(
             help="Read the plate from the first line of this file, and not from the terminal.",
         ),
     ] = None,
+    policies: Annotated[
+        Path | None,
+        typer.Option(
+            "--policies",
+            metavar="DIR",
+            help="The sites' policies, so that the answer says place, rule, purpose and where to "
+            "write in words. Without them it has the ids of the hit.",
+            show_default=False,
+        ),
+    ] = None,
     passphrase_file: PersonFileOption = None,
     keys_passphrase_file: KeysPassphraseFileOption = None,
     as_json: JsonOption = False,
@@ -137,18 +147,20 @@ def answer(
     the answer is sent. If the command is interrupted, open a new request.
 
     Example: edge-anpr desk request answer 3f9a0c1d2e4b5a67 --desk desk --keys authority
-    --box-keys boxes --out answer --as els-clerk
+    --box-keys boxes --policies policies --out answer --as els-clerk
     """
     from edge.adapters.state.key_files import load_all_box_public_keys, load_authority_private_keys
     from edge.adapters.state.state_folder import replace_file
     from edge.authority.opening import write_pictures
     from edge.cli.passphrase import typed
+    from edge.desk.policies import read_policies
     from edge.desk.request_answer import answer_text
     from edge.errors import UsageError
     from edge.formats.identifiers import shown_id
 
     if not re.fullmatch(r"[0-9a-f]{16}", request):
         raise UsageError(f"{shown_id(request)}: no id of a request; see `desk request list`")
+    known = {} if policies is None else read_policies(policies)
     # An empty list makes the folder with its mode: a request is answered once, so that the answer
     # can be written is tried first.
     write_pictures(request, (), out)
@@ -167,8 +179,9 @@ def answer(
         for one in given.cases
     }
     document = out / request / "answer.txt"
-    text = answer_text(given, folder.config.authority, officers, files)
+    text = answer_text(given, folder.config.authority, officers, files, known)
     replace_file(document, text.encode())
+    note(f"Delete {out} once the answer is sent.")
     if given.unopened:
         note(f"{given.unopened} cases could not be opened with these keys; the answer says so")
     if not_held := sum(one.not_held_again for one in given.cases):

@@ -103,6 +103,8 @@ def review(
             _tell(f"the box read {reading.plate.reveal()}: {_words(reading)}")
         outcome, reason = _outcome(reviews, person, hit)
         finding = reviews.decide(person, hit, outcome, own_key, reason=reason)
+    if files:
+        _tell(f"The pictures are still in {out / hit}: delete that folder.")
     if as_json:
         print_json(
             "edge-anpr/desk-review/1",

@@ -101,7 +101,7 @@ def _findings(
         _write_still(path, still)
         return DoctorFinding(f"still {name}", FindingState.GOOD, str(path))
 
-    folder = load_site_folder(site)
+    folder = load_site_folder(site, credentials=True)
     yield from examine(
         folder,
         lambda: sources_of(folder, source, camera, moment_of(recorded_at)),

@@ -26,6 +26,10 @@ class VerbGroup(TyperGroup):
         super().__init__(**attributes)
         self.commands = _Commands(self.verbs, self.commands)
 
+    def format_help(self, ctx: Any, formatter: Any) -> None:  # noqa: ANN401 - see above
+        _name_no_type(self)
+        super().format_help(ctx, formatter)
+
 
 class MakeByDefault(TyperGroup):
     """A group whose command `make` may be left out: `notice SITE` runs `notice make SITE`."""
@@ -78,14 +82,24 @@ def _load(name: str, place: str) -> Any:  # noqa: ANN401 - see above
     if not isinstance(found, typer.Typer):
         function, found = found, typer.Typer(add_completion=False)
         found.command(name)(function)
-    command = get_command(found)
+    command: Any = get_command(found)
     command.name = name
+    # The whole program completes, not each of its verbs.
+    command.params = [one for one in command.params if not one.name.endswith("_completion")]
     _wrap(command)
     return command
 
 
+def _name_no_type(command: Any) -> None:  # noqa: ANN401 - see above
+    """Leave the type out of the help of each flag, because a flag takes no value."""
+    for one in (*command.params, command.get_help_option(typer.Context(command))):
+        if getattr(one, "is_flag", False):
+            one.metavar = ""
+
+
 def _wrap(command: Any) -> None:  # noqa: ANN401 - see above
     """Join the lines of each paragraph of a help, so that the terminal's width wraps them."""
+    _name_no_type(command)
     if command.help:
         paragraphs = command.help.split("\n\n")
         command.help = "\n\n".join(" ".join(one.split()) for one in paragraphs)

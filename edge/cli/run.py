@@ -70,7 +70,7 @@ def run(
         _require_writable(summary)
 
     def read() -> tuple[SiteFolder, tuple[Source, ...]]:
-        folder = load_site_folder(site, OpenedApart().check_trial)
+        folder = load_site_folder(site, OpenedApart().check_trial, credentials=True)
         return folder, sources_of(folder, source, camera, moment)
 
     def show(counts: RunSummary, *, failed: bool = False) -> None:

@@ -9,12 +9,16 @@ from zoneinfo import ZoneInfo
 
 from edge.errors import ConfigError
 from edge.policy.model import Policy
+from edge.policy.notice.counts import COUNTS_FILE
 from edge.policy.notice.view.parts import PolicyWording
 from edge.policy.notice.view.rules import rule_text
 from edge.policy.notice.words import Words
 from edge.privacy.hit import Hit
-from edge.site.folder import read_policy
+from edge.site.folder import SITE_FILE, read_policy
 from edge.texts import Language
+
+_OTHERS = {SITE_FILE, COUNTS_FILE}
+"""What a site folder has beside its policy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,14 +43,17 @@ class RuleFacts:
 def read_policies(folder: Path) -> dict[str, Policy]:
     """All policies of a folder, as `*.yaml` or as `*.json` of a box's archive, by SHA-256.
 
-    A hit names the digest of its policy and is signed, so no signature of the policy is needed.
+    It may be a site folder; its other files are left out. A hit names the digest of its policy and
+    is signed, so no signature of the policy is needed.
 
     Raises:
         ConfigError: a file cannot be read or is no policy; there is none.
     """
     files = sorted([*folder.glob("*.yaml"), *folder.glob("*.json")])
     found = [
-        read_policy(file).model for file in files if not file.name.endswith(".signatures.json")
+        read_policy(file).model
+        for file in files
+        if file.name not in _OTHERS and not file.name.endswith(".signatures.json")
     ]
     if not found:
         raise ConfigError(f"--policies: {folder}: no policy here; copy each site's policy.yaml")

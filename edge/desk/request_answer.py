@@ -1,7 +1,7 @@
 """The answer to a person's request, as a text in Dutch, French, German and English.
 
 It holds no plate: it speaks of the vehicle that the person has named. Times are those of Belgium
-and UTC.
+and UTC. What a policy says is in its words; without the policy the answer has the ids of the hit.
 """
 
 from __future__ import annotations
@@ -11,8 +11,10 @@ from datetime import datetime, timezone
 from typing import Final
 from zoneinfo import ZoneInfo
 
+from edge.desk.policies import rule_facts
 from edge.desk.request_terms import RequestKind
 from edge.desk.requests import AnsweredCase, RequestAnswer
+from edge.policy.model import Policy
 from edge.policy.notice.words import Words
 from edge.texts import LANGUAGES, Language, catalogue
 
@@ -24,6 +26,7 @@ def answer_text(
     authority: str,
     officers: Sequence[str],
     files: Mapping[str, Sequence[str]],
+    policies: Mapping[str, Policy],
 ) -> str:
     """The whole answer, one language after the other.
 
@@ -32,9 +35,10 @@ def answer_text(
         authority: whose desk it is.
         officers: full names of the data protection officers.
         files: names of the picture files, by hit id.
+        policies: the policies that are known, by SHA-256.
     """
     parts = (
-        "\n\n".join(_paragraphs(answer, authority, officers, files, language))
+        "\n\n".join(_paragraphs(answer, authority, officers, files, policies, language))
         for language in LANGUAGES
     )
     return ("\n\n" + "-" * 72 + "\n\n").join(parts) + "\n"
@@ -62,9 +66,17 @@ def _paragraphs(
     authority: str,
     officers: Sequence[str],
     files: Mapping[str, Sequence[str]],
+    policies: Mapping[str, Policy],
     language: Language,
 ) -> Iterator[str]:
     words, terms = _AnswerWords(language), answer.request.terms
+    contacts = list(officers)
+    own = [one for one in policies.values() if one.site == terms.site]
+    if own:
+        newest = max(own, key=lambda one: one.version)
+        contacts.append(newest.rights.contact.of(language))
+        if authority in newest.authorities:
+            authority = newest.authorities[authority].name.of(language)
     yield words("heading", reference=terms.reference)
     yield words("made", authority=authority, date=words.date(answer.made_at))
     yield words(
@@ -78,30 +90,33 @@ def _paragraphs(
         yield words("none")
     linked = terms.asks is not RequestKind.ACCESS
     for case in answer.cases:
-        yield "\n".join(_case(words, case, files[case.opened.hit.hit_id], linked=linked))
+        hit = case.opened.hit
+        moment = {
+            "hit": hit.hit_id,
+            "local": f"{words.date(hit.observed)}, {hit.observed.astimezone(_ZONE):%H:%M:%S}",
+            "utc": f"{hit.observed.astimezone(timezone.utc):%Y-%m-%d %H:%M:%S}",
+        }
+        facts = rule_facts(policies, hit, language)
+        if facts is None:
+            named = {"camera": hit.camera, "rule": hit.rule, "purpose": hit.purpose}
+            about = words("case", **moment, **named)
+        else:
+            named = {"place": facts.place, "rule": facts.rule, "purpose": facts.purpose}
+            about = words("case_known", **moment, **named)
+        yield "\n".join((about, *_held(words, case, files[hit.hit_id], linked=linked)))
     if answer.unopened:
         yield words("unopened", count=answer.unopened)
     yield words("unseen", days=answer.term.waiting_days)
     yield words("why")
-    yield words("rights", names=", ".join(officers) or words("nobody"))
+    yield words("rights", names=", ".join(contacts) or words("nobody"))
     yield words("supervisor") + "\n" + words("court")
     yield words("log", digest=answer.plate_hmac, key=answer.key.hex())
 
 
-def _case(
+def _held(
     words: _AnswerWords, case: AnsweredCase, files: Sequence[str], *, linked: bool
 ) -> Iterator[str]:
-    hit = case.opened.hit
-    local, utc = hit.observed.astimezone(_ZONE), hit.observed.astimezone(timezone.utc)
-    yield words(
-        "case",
-        hit=hit.hit_id,
-        local=f"{words.date(hit.observed)}, {local:%H:%M:%S}",
-        utc=f"{utc:%Y-%m-%d %H:%M:%S}",
-        camera=hit.camera,
-        rule=hit.rule,
-        purpose=hit.purpose,
-    )
+    """What was decided about a case, what is held of it, and until when."""
     if case.outcome is None or case.decided_at is None:
         yield words("open")
     else:

@@ -61,7 +61,7 @@ box: "$(box)"
 cameras:
   {CAMERA}:
     live: {{type: rtsp, url: "rtsp://$(camera_host):554/stream", username: viewer,
-      password_env: CAMERA_PASSWORD}}
+      password_file: credential:camera-password}}
 models: {{provider: cpu}}
 broker:
   host: "BROKER"

@@ -38,6 +38,8 @@ from edge.site.settings import contradictions as site_contradictions
 POLICY_FILE = "policy.yaml"
 CREDENTIAL = "credential:"
 """Marks a file that systemd's `LoadCredential=` provides: a password, a client's TLS key."""
+CREDENTIALS_FOLDER = "CREDENTIALS_DIRECTORY"
+"""The environment variable in which systemd names the folder with these files."""
 SITE_FILE = "site.yaml"
 
 _T = TypeVar("_T")
@@ -267,13 +269,17 @@ def _box_folders(folder: Path, site: Site) -> BoxFolders:
 
 
 def load_site_folder(
-    folder: Path, check_trial: Callable[[TrialList], object] = TrialList.read
+    folder: Path,
+    check_trial: Callable[[TrialList], object] = TrialList.read,
+    *,
+    credentials: bool = False,
 ) -> SiteFolder:
     """Read and check a site's folder.
 
     Args:
         folder: the site folder.
         check_trial: checks a list that is in the folder in clear; raises as `TrialList.read`.
+        credentials: whether the files that only the service gets must be there.
 
     Raises:
         ConfigError: a file is missing, cannot be understood or contradicts itself or the
@@ -291,7 +297,7 @@ def load_site_folder(
         listed = all(isinstance(one, Problem) for one in documents.problems)
         command = f"edge-anpr check {folder}" if listed else ""
         raise MistakesError(documents.problems, listed_by=command)
-    refuse(_contradictions(folder, policy, site))
+    refuse(_contradictions(folder, policy, site, credentials=credentials))
     places = read_places(folder, policy.model, site)
 
     contents = _Collected()
@@ -414,14 +420,14 @@ class _Collected:
 
 
 def _contradictions(
-    folder: Path, policy: Document[Policy], site: Document[Site]
+    folder: Path, policy: Document[Policy], site: Document[Site], *, credentials: bool
 ) -> Iterator[Problem]:
     """Mistakes that can be found only when both files and the named files are read together."""
     yield from policy_problems(policy)
     for location, message in site_contradictions(site.model):
         yield site.problem(location, message)
     yield from _between(policy, site)
-    yield from _missing_files(folder, policy, site)
+    yield from _missing_files(folder, policy, site, credentials=credentials)
 
 
 def _between(policy: Document[Policy], site: Document[Site]) -> Iterator[Problem]:
@@ -438,7 +444,7 @@ def _between(policy: Document[Policy], site: Document[Site]) -> Iterator[Problem
 
 
 def _missing_files(
-    folder: Path, policy: Document[Policy], site: Document[Site]
+    folder: Path, policy: Document[Policy], site: Document[Site], *, credentials: bool
 ) -> Iterator[Problem]:
     """Named files that are missing. Keys and recordings may be added later."""
     for list_id, trial in _trial_lists(folder, policy.model).items():
@@ -460,10 +466,17 @@ def _missing_files(
             ("broker", "tls", "key"): broker.tls.key,
         }
     for location, path in files.items():
-        if path is not None and not _is_there(resolved(folder, path)):
-            yield site.problem(
-                location, "no such file, or it cannot be read; correct the path, or check its mode"
+        if path is None or _is_there(file := resolved(folder, path)):
+            continue
+        if not path.startswith(CREDENTIAL):
+            told = "no such file, or it cannot be read; correct the path, or check its mode"
+            yield site.problem(location, told)
+        elif credentials:
+            told = (
+                f"{file} cannot be read; add LoadCredential={file.name}:FILE to the service, or "
+                f"let {CREDENTIALS_FOLDER} name the folder that holds {file.name}"
             )
+            yield site.problem(location, told)
 
 
 def resolved(folder: Path, path: str) -> Path:
@@ -474,7 +487,7 @@ def resolved(folder: Path, path: str) -> Path:
     name = path.removeprefix(CREDENTIAL)
     if name == path:
         return folder / path
-    given = os.environ.get("CREDENTIALS_DIRECTORY")
+    given = os.environ.get(CREDENTIALS_FOLDER)
     return (Path(given) if given else folder / "credentials") / Path(name).name
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from edge.desk.decoy_material import DecoyKind, read_vehicles
+from tests.support.browser import CHROMIUM, browser
 from tests.support.product import CLIPS, Finished, product
 
 
@@ -65,6 +66,15 @@ def test_only_the_wrong_way_hit_shows_where_the_vehicle_was_at_first_and_at_last
     assert moving["first.jpg"] < moving["vehicle.jpg"] <= moving["last.jpg"]
     assert all(len(set(taken.values())) == 1 for taken in moments.values())
     assert not any({"first.jpg", "last.jpg"} & set(taken) for taken in moments.values())
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed (apt-get install chromium)")
+def test_the_page_fits_on_a_phone(demo: Finished, tmp_path: Path) -> None:
+    with browser(tmp_path) as tab:
+        tab.open(f"file://{demo.json['page']}")
+        tab.size(390, 844)
+
+        assert tab.value("document.documentElement.scrollWidth") <= 390
 
 
 def test_the_page_shows_the_offenders_and_no_other_plate(demo: Finished) -> None:

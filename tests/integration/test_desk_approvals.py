@@ -65,6 +65,9 @@ def test_p10_what_is_due_is_what_the_next_run_deletes_and_done_what_statements_s
         room.stored(room.parties.hit(observed_at=NOW))
     room.set_terms(waiting=14, kept=60)
     assert (deletions(room).last_day, deletions(room).missed) == (None, False)
+    assert deletions(room).next_day == NOW.date()
+    room.at(30)  # far ahead of what the boxes have signed
+    assert deletions(room).next_day == (NOW + 30 * DAY).date()
 
     room.at(13).run()
     found = deletions(room)

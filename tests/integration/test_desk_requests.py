@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -15,6 +16,7 @@ import pytest
 from edge.authority.store import Reason
 from edge.desk.folder import DeskFolder
 from edge.desk.outcomes import OpeningReason
+from edge.desk.policies import read_policies
 from edge.desk.request_answer import answer_text
 from edge.desk.request_terms import (
     LONGEST_SPAN,
@@ -33,6 +35,7 @@ from edge.domain.plates import PlateText
 from edge.domain.reveal import MaskMethod
 from edge.errors import AuditError
 from edge.formats.signing import SigningKey
+from edge.policy.notice.words import Words
 from edge.privacy.audit_events import CaseOpened, Event, HoldChanged, RequestChanged
 from edge.privacy.hit import Hit
 from edge.privacy.sealing import Picture
@@ -41,7 +44,7 @@ from tests.integration.test_desk_people import recorded, refused
 from tests.integration.test_desk_store import dumped
 from tests.support.desks import FIRST, NOW, make_desk, passphrase_file
 from tests.support.parties import PLATE, SITE, Parties, evidence, make_parties
-from tests.support.product import at_terminal, verb
+from tests.support.product import REPOSITORY, at_terminal, verb
 from tests.support.receiving import boxes_of
 from tests.support.reviews import (
     BOX_READ,
@@ -205,7 +208,7 @@ def test_p7_pictures_are_given_only_to_whom_the_vehicle_in_them_belongs(
     given = set()
     for plate in (OWN, TYPED, THIRD_READ):
         answer = small.answered(small.opened(), plate)
-        text = answer_text(answer, "police-zone", (), {small.hit.hit_id: []})
+        text = answer_text(answer, "police-zone", (), {small.hit.hit_id: []}, {})
         text = text.replace("\u00a0", " ").replace("\u202f", " ")
         for case in answer.cases:
             if case.pictures:
@@ -357,7 +360,7 @@ def test_a_case_that_cannot_be_opened_is_counted_and_never_left_out_silently(
     answer = small.answered(small.opened(), parties=strangers)
     assert (answer.cases, answer.unopened) == ((), 1)
     assert "1 cases of this site and time could not be opened" in answer_text(
-        answer, "police-zone", (), {}
+        answer, "police-zone", (), {}, {}
     )
 
 
@@ -367,7 +370,7 @@ def test_p14_the_answer_says_in_four_languages_what_why_until_when_and_where_to_
     small.through(OFFICER, CONFIRMED)
     answer = small.answered(small.opened(RequestKind.OBJECTION))
     files = {small.hit.hit_id: ["vehicle.jpg", "plate.jpg"]}
-    text = answer_text(answer, "police-zone", ("Jan Maes",), files)
+    text = answer_text(answer, "police-zone", ("Jan Maes",), files, {})
     text = text.replace("\u00a0", " ").replace("\u202f", " ")
 
     for language in LANGUAGES:
@@ -382,6 +385,28 @@ def test_p14_the_answer_says_in_four_languages_what_why_until_when_and_where_to_
     assert answer.key.hex() in text
     assert PLATE not in text
     assert "{" not in text
+
+
+def test_p14_with_the_policy_the_answer_has_its_words_in_place_of_ids(small: Counter) -> None:
+    ((_, known),) = read_policies(REPOSITORY / "config" / "school-street").items()
+    rule, (camera, place) = known.rules[0], next(iter(known.cameras.items()))
+    hit = small.hit.model_copy(update={"rule": rule.id, "camera": camera, "purpose": rule.purpose})
+    named = known.model_copy(update={"site": SITE})
+    small.through(OFFICER, CONFIRMED)
+    found = small.answered(small.opened(RequestKind.ACCESS))
+    case = replace(found.cases[0], opened=replace(found.cases[0].opened, hit=hit))
+    answer = replace(found, cases=(case,))
+
+    text = answer_text(
+        answer, "police-zone", ("Jan Maes",), {hit.hit_id: []}, {hit.policy_sha256: named}
+    )
+
+    for language in LANGUAGES:
+        words = Words(language)
+        for said in (place.place, known.purposes[rule.purpose].text, known.rights.contact):
+            assert words.set(said.of(language)) in text.replace("\n", " "), language
+        assert known.authorities["police-zone"].name.of(language) in text
+    assert f"camera {camera}, rule {rule.id}" not in text
 
 
 def test_a_clerk_answers_and_the_files_are_hers_alone(tmp_path: Path, parties: Parties) -> None:
@@ -417,6 +442,7 @@ def test_a_clerk_answers_and_the_files_are_hers_alone(tmp_path: Path, parties: P
     assert done.status == 0, done.err
     document = tmp_path / "answer" / request / "answer.txt"
     assert done.out == f"{document}: 1 cases\n"
+    assert done.err == f"Delete {tmp_path / 'answer'} once the answer is sent.\n"
     assert office.hit.hit_id in document.read_text("utf-8")
     assert (document.stat().st_mode & 0o777, document.parent.stat().st_mode & 0o777) == (
         0o600,

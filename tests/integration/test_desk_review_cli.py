@@ -123,6 +123,7 @@ def test_an_officer_types_her_answers_and_sees_the_reading_after_the_plate(
     assert f"{picture}\n" in done.err.replace("\r", "")
     assert f"{place}: the place, approved on 2026-01-10; not from the moment of the hit" in done.err
     assert f"the box read {PLATE}: the same as you" in done.err
+    assert "delete that folder" in done.err
     assert done.out.strip().startswith("finding 1: confirmed")
     assert PLATE not in done.out
 

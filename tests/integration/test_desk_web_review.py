@@ -27,7 +27,7 @@ from edge.desk.web.sessions import IDLE
 from edge.errors import AuditError
 from edge.privacy.audit_events import CaseOpened, Event, FindingSigned, ReadingShown
 from edge.privacy.hit import Hit
-from edge.texts import LANGUAGES, Language
+from edge.texts import LANGUAGES, Language, catalogue
 from tests.integration.test_desk_people import recorded
 from tests.integration.test_desk_store import dumped
 from tests.support.desk_web import line_of, says
@@ -249,6 +249,7 @@ def test_p4_a_judgement_that_is_not_complete_is_not_kept(office: ReviewOffice) -
         assert (seat.status, line_of(page)) == (400, says(f"case.{key}"))
         assert f'name="typed" class="plate" value="{typed}"' in page  # nothing to type again
         assert "<b>" not in page
+        assert page.index('role="alert"') > page.index('id="step"')  # seen on a phone too
     assert judgements(office) == 0
 
 
@@ -491,6 +492,7 @@ def test_p14_rule_place_and_local_time_are_in_her_language(
     page = seat.client.get(seat.case).text
     for key in ("case.heading", "case.judge", "case.local", "judgement.offence", "reason.exempt"):
         assert says(key, language) in seat.get(seat.case).replace("\N{NO-BREAK SPACE}", " ")
+    assert catalogue(language)["court.picture.vehicle"] in page
     assert "08:16:05 CET" in page
     assert "07:16:05 UTC" in page
     assert page.count("<script") == 1

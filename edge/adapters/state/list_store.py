@@ -344,10 +344,16 @@ class ListStore:
         """A bundle with the policy's conditions for its list."""
         bundle = parse_bundle(data)
         terms = self._terms.get(bundle.list_id)
-        if terms is None or list_id not in {None, bundle.list_id}:
+        if list_id not in {None, bundle.list_id}:
             raise ListBundleError(
-                "the bundle does not belong to the list "
-                f"{list_id or ', '.join(self.list_ids) or 'none'}; use the right bundle"
+                f"the bundle of the list {bundle.list_id} does not belong to the list {list_id}; "
+                "use the right bundle"
+            )
+        if terms is None:
+            raise ListBundleError(
+                f"the bundle is of the list {bundle.list_id}, but the lists of the policy are: "
+                f"{', '.join(self.list_ids) or 'none'}; build it for one of these, or take the "
+                "right site"
             )
         return bundle, terms
 

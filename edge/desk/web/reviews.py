@@ -201,7 +201,7 @@ def _labelled(pictures: Sequence[Picture], words: DeskWords) -> list[tuple[str, 
     """Each picture with its label, as the page shows it."""
     labelled = []
     for number, one in enumerate(pictures, start=1):
-        name = one.name
+        name = words.picture(one.name)
         if one.approved is not None:
             name = words("case.place_picture", date=words.day(one.approved))
         label = words("case.picture", number=number, count=len(pictures), name=name)

@@ -31,6 +31,11 @@ class DeskWords:
         """A text of the desk with its values filled in."""
         return self._words.set(self._texts[f"desk.{key}"].format_map(values))
 
+    def picture(self, name: str) -> str:
+        """What a picture of a hit shows, as the report of its case says it."""
+        known = self._texts.get(f"court.picture.{name}")
+        return self._words.set(known or self._texts["court.picture.other"])
+
     def day(self, day: str) -> str:
         """A date such as 2026-11-30, written out."""
         return self._words.date(day)

@@ -86,6 +86,16 @@ def test_a_help_is_wrapped_by_the_terminal_alone(words: tuple[str, ...]) -> None
         assert one.help.rstrip("]").endswith((".", "?")), one.name
 
 
+def test_a_help_names_no_type_of_a_flag_and_only_the_program_completes() -> None:
+    whole, one = product("--help").out, product("keys", "new", "--help").out
+
+    assert "<" in product("status", "--help").out  # other options have a type
+    assert "<bool>" not in whole + one + product("status", "--help").out
+    assert "--install-completion" in whole
+    assert [words for words in commands() if "--install-completion" in options(words)] == [()]
+    assert "completion" not in one
+
+
 @pytest.mark.parametrize("words", verbs(), ids=" ".join)
 def test_each_verbs_help_has_an_example_with_existing_options(words: tuple[str, ...]) -> None:
     command = commands()[words]

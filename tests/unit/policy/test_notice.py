@@ -114,6 +114,19 @@ def test_the_page_gives_the_retention_of_each_purpose_and_the_legal_maximum() ->
     assert "15 minutes; then its key is destroyed" in told
 
 
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_p14_the_page_promises_nothing_to_a_vehicle_that_is_looked_for(language: Language) -> None:
+    """Whoever drives it breaks no rule, and is reported all the same."""
+    words, wanted = Words(language), page()
+    lawful = (words("brief.passing"), words("brief.passing_wanted"))
+
+    told = words_of(section(wanted, language, "brief"))
+    assert lawful[1] in told
+    assert lawful[0] not in told.replace(lawful[1], "")
+    no_list = page(facts(model(rules=[wrong_way_rule()])))
+    assert lawful[1] not in words_of(section(no_list, language, "brief"))
+
+
 def test_the_page_gives_the_accuracy_with_its_interval() -> None:
     accuracy = {"date": "2025-10-13", "method": texts("Rendered clips"),
                 "vehicles": 1250, "exact": 1200,

@@ -14,7 +14,7 @@ from edge.domain.geometry import Direction, Line
 from edge.domain.reveal import RevealLevel
 from edge.domain.rules import RuleKind
 from edge.errors import ConfigError, ExitCode
-from edge.site.folder import load_site_folder, resolved
+from edge.site.folder import load_site_folder
 from edge.site.settings import Tiles
 from tests.support.example_site import HEADER, PERMITS, POLICY, SITE, changed, write_site
 
@@ -434,25 +434,6 @@ def test_all_bad_lists_are_reported_at_once(tmp_path: Path) -> None:
         "permits.csv",
         "stolen.csv",
     ]
-
-
-def test_credentials_are_read_from_the_service_manager(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    given = tmp_path / "given"
-    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(given))
-
-    assert resolved(tmp_path, "credential:broker-password") == given / "broker-password"
-    assert resolved(tmp_path, "credential:../../etc/shadow") == given / "shadow"
-    assert resolved(tmp_path, "keys") == tmp_path / "keys"
-
-
-def test_without_a_service_manager_credentials_are_read_from_the_site_folder(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.delenv("CREDENTIALS_DIRECTORY", raising=False)
-
-    assert resolved(tmp_path, "credential:password") == tmp_path / "credentials" / "password"
 
 
 def small(address: str) -> str:

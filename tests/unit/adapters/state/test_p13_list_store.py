@@ -139,6 +139,8 @@ def test_p13_only_a_list_of_the_policy_on_its_own_topic_is_installed(box: Box) -
         box.store.install(data, list_id="permits")
     box.terms = {}
     box.refuses(data, "E_LIST_BUNDLE")
+    with pytest.raises(EdgeError, match="lists of the policy are: none"):
+        box.store.install(data)
 
 
 def test_p13_the_same_bundle_can_be_installed_again(box: Box) -> None:
