@@ -96,7 +96,7 @@ def _tell(out: Path, done: FinesExport, *, as_json: bool) -> None:
     if done.sha256 is None:
         typer.echo("no confirmed case waits to be exported; no file was written")
     else:
-        typer.echo(f"{out}: {len(done.hit_ids)} cases  {done.sha256}")
+        typer.echo(f"{out}  cases: {len(done.hit_ids)}  {done.sha256}")
         note("The file holds plates in clear. Delete it once the fines system has it.")
     if done.elsewhere:
         note(f"{done.elsewhere} confirmed cases are of sites or rules for which you have no right")

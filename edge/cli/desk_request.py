@@ -183,7 +183,7 @@ def answer(
     replace_file(document, text.encode())
     note(f"Delete {out} once the answer is sent.")
     if given.unopened:
-        note(f"{given.unopened} cases could not be opened with these keys; the answer says so")
+        note(f"cases that these keys do not open: {given.unopened}; the answer says so")
     if not_held := sum(one.not_held_again for one in given.cases):
         note(
             f"{not_held} cases are not held anew: such a request holds them already, or you have "
@@ -202,7 +202,7 @@ def answer(
             },
         )
         return
-    typer.echo(f"{document}: {len(given.cases)} cases")
+    typer.echo(f"{document}  cases: {len(given.cases)}")
 
 
 @app.command("list")

@@ -28,6 +28,8 @@ _BLOCK_END = re.compile(
     r"|<(?:meta|link)\b[^>]*/>"
 )
 
+_COMMAND = re.compile(r"`([^`]*)`")
+
 
 def render(package: str, template: str, **values: object) -> str:
     """Render a page.
@@ -57,6 +59,7 @@ def environment(loader: BaseLoader) -> Environment:
         auto_reload=False,
     )
     made.filters["in_tag"] = in_tag
+    made.filters["with_commands"] = with_commands
     return made
 
 
@@ -71,6 +74,12 @@ def in_text(value: object) -> Markup:
     if isinstance(value, Markup):
         return value
     return Markup(escape(str(value), quote=False))  # noqa: S704 - the value is escaped here
+
+
+def with_commands(text: str) -> Markup:
+    """A text of our own in which commands stand between backquotes, as on the terminal."""
+    escaped = str(in_text(text))  # of a plain string, because `re` would escape twice
+    return Markup(_COMMAND.sub(r"<code>\1</code>", escaped))  # noqa: S704 - the text is escaped
 
 
 def in_tag(value: object) -> Markup:

@@ -231,7 +231,7 @@ def test_an_auditor_reads_the_figures_and_searches_the_log(
     becomes(desk, DeskRole.OFFICER, DeskRole.AUDITOR)
     tab.open(f"{page}figures")
     said = tab.value("document.querySelector('main').innerText")
-    for words in ("9 boxes, of which 6 need attention", "fewer than 10"):
+    for words in ("Boxes: 9. Need attention: 6.", "fewer than 10"):
         assert words in said
     look(tab, "figures")
     tab.open(f"{page}boxes")

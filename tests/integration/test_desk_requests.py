@@ -359,7 +359,7 @@ def test_a_case_that_cannot_be_opened_is_counted_and_never_left_out_silently(
 
     answer = small.answered(small.opened(), parties=strangers)
     assert (answer.cases, answer.unopened) == ((), 1)
-    assert "1 cases of this site and time could not be opened" in answer_text(
+    assert "that could not be opened and compared: 1." in answer_text(
         answer, "police-zone", (), {}, {}
     )
 
@@ -441,7 +441,7 @@ def test_a_clerk_answers_and_the_files_are_hers_alone(tmp_path: Path, parties: P
     )  # fmt: skip
     assert done.status == 0, done.err
     document = tmp_path / "answer" / request / "answer.txt"
-    assert done.out == f"{document}: 1 cases\n"
+    assert done.out == f"{document}  cases: 1\n"
     assert done.err == f"Delete {tmp_path / 'answer'} once the answer is sent.\n"
     assert office.hit.hit_id in document.read_text("utf-8")
     assert (document.stat().st_mode & 0o777, document.parent.stat().st_mode & 0o777) == (

@@ -260,7 +260,7 @@ def test_the_page_shows_figures_and_hides_what_is_below_ten(web: Web, parties: P
     assert "Site test-street 40 fewer than 10" in said
     for camera in ("cam-1", "cam-2"):
         assert f"Camera test-street/{camera} – not shown: fewer than 10, or" in said
-    assert "1 boxes, of which 1 need attention" in said
+    assert "Boxes: 1. Need attention: 1." in said
     for language in LANGUAGES:
         web.client.cookies.set("desk-language", language)
         assert web.client.get("/figures").status_code == 200

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jinja2 import DictLoader, UndefinedError
 
+from edge.texts import LANGUAGES, Language, catalogue
 from edge.texts.pages import environment, in_tag, in_text
 from tests.support.product import REPOSITORY
 
@@ -111,6 +112,26 @@ def test_every_value_in_a_tag_is_a_quoted_attribute(template: Path) -> None:
 
     assert source.count("<") == len(tags)
     assert [tag for tag in tags if "VALUE" in ATTRIBUTE.sub("", tag)] == []
+
+
+def test_commands_in_a_text_are_set_apart_and_escaped() -> None:
+    text = rendered("<p>{{ x|with_commands }}</p>", x="Run `desk <b>` & `desk`, or ` alone.")
+
+    assert text == ("<p>Run <code>desk &lt;b&gt;</code> &amp; <code>desk</code>, or ` alone.</p>\n")
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_text_of_the_desk_with_a_command_is_shown_with_it_set_apart(language: Language) -> None:
+    texts = catalogue(language)
+    pages = [one for one in TEMPLATES if "desk" in one.parts]
+    shown = [
+        (template.name, key)
+        for template in pages
+        for key in re.findall(r't\("([\w.]+)"[^|]*?\)\s*\}\}', template.read_text(encoding="utf-8"))
+    ]
+
+    assert len(shown) > 100
+    assert [(name, key) for name, key in shown if "`" in texts.get(f"desk.{key}", "")] == []
 
 
 @pytest.mark.parametrize("template", TEMPLATES, ids=lambda path: path.name)
