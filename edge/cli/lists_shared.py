@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,14 +20,33 @@ if TYPE_CHECKING:
 def save_shared(shared: SharedList, folder: Path) -> None:
     """Write a new folder with a list for many boxes; the manifests come last.
 
+    Bodies that an interrupted command has left there are removed: nobody has a key to them.
+
     Raises:
         OutboxError: it cannot be written.
     """
     from edge.adapters.state.state_folder import replace_file
     from edge.policy.shared_lists import MANIFESTS_NAME, body_name
 
+    if folder.exists():
+        for left in folder.iterdir():
+            left.unlink()
     replace_file(folder / body_name(shared.body_sha256), shared.body, mode=0o644)
     replace_file(folder / MANIFESTS_NAME, shared.lines())
+
+
+_UNFINISHED = re.compile(r"[0-9a-f]{64}\.list|\.([0-9a-f]{64}\.list|manifests\.jsonl)\.[0-9a-f]{8}")
+"""What `save_shared` has written before the manifests, under their final or a temporary name."""
+
+
+def is_taken(out: Path) -> bool:
+    """Whether there is something that `build` must not write over.
+
+    What a `build --boxes` has left that was interrupted is nothing of the kind.
+    """
+    if not out.is_dir() or out.is_symlink():
+        return os.path.lexists(out)
+    return not all(_UNFINISHED.fullmatch(one.name) for one in out.iterdir())
 
 
 def read_shared(folder: Path) -> SharedList:

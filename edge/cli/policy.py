@@ -105,6 +105,7 @@ def new(
 
 def _write_new(file: Path, content: str) -> bool:
     """Write a whole file; False if there is one already, which stays as it is."""
+    from edge.adapters.state.state_folder import disk_full
     from edge.formats.atomic_files import create_file
 
     try:
@@ -113,7 +114,9 @@ def _write_new(file: Path, content: str) -> bool:
     except FileExistsError:
         return False
     except OSError as error:
-        raise ConfigError(f"{file}: {error.strerror}; name a folder that can be written") from None
+        raise disk_full(file, error) or ConfigError(
+            f"{file}: {error.strerror}; name a folder that can be written"
+        ) from None
     return True
 
 

@@ -25,6 +25,7 @@ from edge.adapters.state.key_files import (
     read_private,
 )
 from edge.adapters.state.key_sealing import folder_secret
+from edge.adapters.state.state_folder import disk_full
 from edge.errors import KeyFileError
 from edge.formats.atomic_files import create_file, remove_strays, sync_folder, write_file
 from edge.formats.signing import SigningKey
@@ -117,14 +118,25 @@ def new_authority_keys(
     Raises:
         KeyFileError: the folder already holds an authority's keys, or cannot be written.
     """
-    if public_files(folder, AuthorityPublicFile) or any(folder.glob(f"*{PRIVATE_ENDING}")):
+    if public_files(folder, AuthorityPublicFile):
         raise KeyFileError(
             f"{folder}: has keys already; run `edge-anpr keys rotate authority` for new ones"
         )
+    alone = next(iter(sorted(folder.glob(f"*{PRIVATE_ENDING}"))), None)
+    if alone is not None:
+        raise KeyFileError(
+            f"{alone}: has no public file of an authority beside it; restore that from a copy, or "
+            "if this command was killed before it had made the keys, delete this file and run it "
+            "again"
+        )
     private, generation = new_authority_generation(authority, now, trial=trial)
-    _create_private(folder, private, passphrase)
+    made = _create_private(folder, private, passphrase)
     public = AuthorityPublicFile(authority=authority, trial=trial, generations=(generation,))
-    return _create_public(folder / f"{authority}{PUBLIC_ENDING}", public)
+    try:
+        return _create_public(folder / f"{authority}{PUBLIC_ENDING}", public)
+    except BaseException:
+        made.unlink()  # nothing was sealed to it yet
+        raise
 
 
 def rotate_authority_keys(
@@ -197,10 +209,12 @@ def protect_key_file(file: Path, before: Passphrase, after: Callable[[], str] | 
         remove_strays(file.parent, PRIVATE_ENDING)
         write_file(file, whole, mode=0o600, sole_writer=True)
     except OSError as error:
-        raise KeyFileError(f"{file}: {error.strerror}; the keys folder must be writable") from None
+        raise disk_full(file, error) or KeyFileError(
+            f"{file}: {error.strerror}; the keys folder must be writable"
+        ) from None
 
 
-def _create_private(folder: Path, content: PrivateFile, passphrase: str | None = None) -> None:
+def _create_private(folder: Path, content: PrivateFile, passphrase: str | None = None) -> Path:
     file = folder / f"{content.key_id}{PRIVATE_ENDING}"
     secret = folder_secret(folder) if isinstance(content, BoxPrivateFile) else None
     if secret is not None and isinstance(content, BoxPrivateFile):
@@ -208,6 +222,7 @@ def _create_private(folder: Path, content: PrivateFile, passphrase: str | None =
     else:
         whole = _private_bytes(content, passphrase)
     _create(file, whole, mode=0o600)
+    return file
 
 
 def _private_bytes(content: PrivateFile, passphrase: str | None) -> bytes:
@@ -247,11 +262,15 @@ def _create(file: Path, content: bytes, *, mode: int) -> None:
             f"{file}: exists already and was not overwritten; move it away first"
         ) from None
     except OSError as error:
-        raise KeyFileError(f"{file}: {error.strerror}; the keys folder must be writable") from None
+        raise disk_full(file, error) or KeyFileError(
+            f"{file}: {error.strerror}; the keys folder must be writable"
+        ) from None
 
 
 def _replace_public(file: Path, content: PublicFile) -> None:
     try:
         write_file(file, key_file_bytes(content), mode=0o644, sole_writer=True)
     except OSError as error:
-        raise KeyFileError(f"{file}: {error.strerror}; the keys folder must be writable") from None
+        raise disk_full(file, error) or KeyFileError(
+            f"{file}: {error.strerror}; the keys folder must be writable"
+        ) from None
