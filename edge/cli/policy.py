@@ -136,7 +136,7 @@ def sign_(
     Example: edge-anpr policy sign config/school-street --key office/mayor.signer.private.json
     """
     from edge.adapters.state.policy_state import PolicyState
-    from edge.adapters.state.state_folder import replace_file
+    from edge.adapters.state.state_folder import locked_folder, replace_file
     from edge.policy.signatures import (
         SIGNATURES_FILE,
         add_signature,
@@ -148,10 +148,11 @@ def sign_(
     policy = ready_policy(site)
     require_signer(policy, signing)
     file = site / SIGNATURES_FILE
-    before = signatures_of(site, policy) if file.exists() else None
-    signatures = add_signature(policy, signing, before)
     in_force = PolicyState(state_folder(site)).in_force()
-    replace_file(file, signatures.text().encode(), mode=0o644)
+    with locked_folder(site):  # another signer may sign at the same time
+        before = signatures_of(site, policy) if file.exists() else None
+        signatures = add_signature(policy, signing, before)
+        replace_file(file, signatures.text().encode(), mode=0o644)
     lacking = missing_roles(policy.approvals.signers, frozenset(signatures.signatures))
     if as_json:
         print_json(

@@ -26,7 +26,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from edge.adapters.state.state_folder import disk_full
 from edge.errors import KeyFileError
-from edge.formats.atomic_files import create_file, write_file
+from edge.formats.atomic_files import create_file, remove_strays, write_file
 from edge.formats.enrolment import is_due
 from edge.privacy.protected_keys import CODE, Passphrase
 
@@ -229,7 +229,7 @@ class CertificateAuthority:
             named = known.extensions.get_extension_for_class(x509.SubjectAlternativeName)
             if named.value == wanted:
                 return False
-        write_pair(self.server_file, *self.new_server(host, now))
+        _write_pair(self.server_file, *self.new_server(host, now))
         return True
 
     def new_server(
@@ -295,15 +295,21 @@ def pem(certificate: x509.Certificate) -> bytes:
     return certificate.public_bytes(serialization.Encoding.PEM)
 
 
-def write_pair(file: Path, key: ec.EllipticCurvePrivateKey, certificate: x509.Certificate) -> None:
-    """Write a certificate with its key into one file, so that they always belong together.
+def pair_bytes(key: ec.EllipticCurvePrivateKey, certificate: x509.Certificate) -> bytes:
+    """A certificate with its key as PEM, so that they always belong together."""
+    return _private_pem(key) + pem(certificate)
+
+
+def _write_pair(file: Path, key: ec.EllipticCurvePrivateKey, certificate: x509.Certificate) -> None:
+    """Write a certificate with its key into one file.
 
     Raises:
         KeyFileError: it cannot be written.
     """
     try:
         file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        write_file(file, _private_pem(key) + pem(certificate), mode=0o600)
+        remove_strays(file.parent, file.name)  # of a killed process, with a private key
+        write_file(file, pair_bytes(key, certificate), mode=0o600)
     except OSError as error:
         raise disk_full(file, error) or KeyFileError(
             f"{file}: {error.strerror}; name a folder to write in"

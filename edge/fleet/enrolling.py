@@ -12,9 +12,15 @@ from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from edge.adapters.state.state_folder import disk_full, exclusive, storage_error
+from edge.adapters.state.state_folder import (
+    disk_full,
+    exclusive,
+    new_file,
+    private_folder,
+    storage_error,
+)
 from edge.errors import ConfigError, KeyFileError
-from edge.fleet.certificates import CertificateAuthority, RevokedCertificate, write_pair
+from edge.fleet.certificates import CertificateAuthority, RevokedCertificate, pair_bytes
 from edge.fleet.codes import CodeDigests
 from edge.fleet.folder import LARGEST_FILE, FleetFolder
 from edge.fleet.inventory import Inventory, read_inventory
@@ -220,7 +226,7 @@ class EnrolmentOffice:
         """Make key and certificate of the broker (with a host) or of another client of it.
 
         Raises:
-            KeyFileError: the file cannot be written.
+            OutboxError: the file exists, or cannot be written.
         """
         if host is not None:
             key, certificate = self.authority.new_server(host, now)
@@ -228,7 +234,8 @@ class EnrolmentOffice:
             key = ec.generate_private_key(ec.SECP256R1())
             certificate = self.authority.issue(name, key.public_key(), now, 397)
         self.register.note_client(name, _as_issued(certificate))
-        write_pair(out, key, certificate)
+        private_folder(out.parent)
+        new_file(out, pair_bytes(key, certificate))
 
     def write_revoked(self, now: datetime) -> None:
         """Write the list of revoked certificates again, with a later end.

@@ -13,7 +13,12 @@ from pathlib import Path
 from typing import Final
 
 from edge.adapters.broker.topics import ROOT, BoxTopics
-from edge.adapters.state.state_folder import disk_full, storage_error, temporary_folder
+from edge.adapters.state.state_folder import (
+    disk_full,
+    locked_folder,
+    storage_error,
+    temporary_folder,
+)
 from edge.errors import ConfigError, EdgeError, OutboxError, PolicyError
 from edge.fleet.folder import LARGEST_FILE, FleetFolder
 from edge.fleet.inventory import Inventory, InventoryBox
@@ -85,6 +90,11 @@ def write(fleet: FleetFolder, rendered: Sequence[RenderedSite]) -> None:
     Raises:
         ConfigError: one cannot be written.
     """
+    with locked_folder(fleet.path):
+        _write(fleet, rendered)
+
+
+def _write(fleet: FleetFolder, rendered: Sequence[RenderedSite]) -> None:
     try:
         for one in rendered:
             folder = fleet.site(one.box.site, one.box.box)

@@ -18,7 +18,8 @@ import pytest
 from edge.adapters.state.key_making import new_box_keys, new_signer_key
 from edge.authority.store import HitStore
 from edge.cli import execute
-from edge.errors import ExitCode
+from edge.desk.store.hits import DeskHits
+from edge.errors import ExitCode, OutboxError
 from edge.fleet.enrolling import EnrolmentOffice
 from edge.fleet.folder import FleetFolder
 from edge.formats.enrolment import SECRET_BYTES
@@ -187,6 +188,19 @@ def test_a_full_disk_is_one_line_and_the_command_succeeds_once_there_is_room(
         done = verb(*words)
         assert done.status == 0, done.err
     shutil.rmtree(at)
+
+
+def test_p10_a_full_disk_while_deleted_hits_are_overwritten_is_one_line(disk: Path) -> None:
+    """`desk serve` goes on with retention the next time; an unknown error would end it for good."""
+    parties = make_parties(disk / "parties")
+    with make_desk(disk / "overwritten", None, utc).open_database() as database:
+        for _ in range(3):
+            hit = parties.hit(observed_at=NOW)
+            DeskHits(database).put(hit, hit.to_payload(), NOW)
+        with filled(disk, 0), pytest.raises(OutboxError) as full:
+            database.forget()
+        assert full.value.code == "E_DISK_FULL"
+        database.forget()
 
 
 @pytest.mark.parametrize("words", [["schema", "policy"], ["--version"], ["hits", "--help"]])

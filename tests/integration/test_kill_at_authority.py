@@ -41,6 +41,9 @@ class Command(Scenario):
         assert verb(*self.words()).status == 0
         done.step()
 
+    def warm_up(self) -> None:
+        self.change(Acknowledged())
+
     def again(self) -> Finished:
         """Give the command once more; it prints one line at most if it refuses."""
         done = verb(*self.words())

@@ -57,6 +57,9 @@ class Scenario(ABC):
     def change(self, done: Acknowledged) -> None:
         """Make the change that is killed; acknowledges each completed step."""
 
+    def warm_up(self) -> None:
+        """Make the change once in this process, so that its children need not import modules."""
+
     @abstractmethod
     def judge(self, steps: int) -> None:
         """Check a restart after this number of acknowledged steps; raises AssertionError."""
@@ -88,7 +91,12 @@ def kill_in_each_change(
     done = subprocess.run(
         [sys.executable, "-c", program, folder],
         cwd=REPOSITORY,
-        env=environment({"LD_PRELOAD": str(compiled("killed_write", folder))}),
+        env=environment(
+            {
+                "LD_PRELOAD": str(compiled("killed_write", folder)),
+                "PYTHONDONTWRITEBYTECODE": "1",  # a module's cache would be a change too
+            }
+        ),
         capture_output=True,
         text=True,
         check=False,
@@ -103,6 +111,8 @@ def kill_each(make: type[Scenario], base: Path, most: int) -> int:
     scenario = make(begin)
     scenario.prepare()
     scenario.folder = work
+    shutil.copytree(begin, work)
+    scenario.warm_up()
     done = Acknowledged()
 
     def attempt(moment: int) -> int:

@@ -7,9 +7,12 @@ deletes its retired private keys, so that they cannot sign, or open earlier list
 
 from __future__ import annotations
 
+import contextlib
+import functools
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
+from typing import Concatenate, ParamSpec
 
 from edge.adapters.host.system import random_bytes
 from edge.adapters.state.anchor import (
@@ -25,7 +28,7 @@ from edge.adapters.state.key_files import (
     read_private,
 )
 from edge.adapters.state.key_sealing import folder_secret
-from edge.adapters.state.state_folder import disk_full
+from edge.adapters.state.state_folder import disk_full, locked_folder
 from edge.errors import KeyFileError
 from edge.formats.atomic_files import create_file, remove_strays, sync_folder, write_file
 from edge.formats.signing import SigningKey
@@ -51,7 +54,24 @@ from edge.privacy.key_generation import (
 from edge.privacy.protected_keys import Passphrase, protected
 from edge.privacy.sealed_keys import under_secret
 
+_P = ParamSpec("_P")
 
+
+def _alone(make: Callable[Concatenate[Path, _P], Path]) -> Callable[Concatenate[Path, _P], Path]:
+    """The same function; another process makes no keys in its folder at the same time.
+
+    Two rotations at once would each make a key, and the public file would name one of them.
+    """
+
+    @functools.wraps(make)
+    def alone(folder: Path, /, *arguments: _P.args, **named: _P.kwargs) -> Path:
+        with locked_folder(folder) if folder.is_dir() else contextlib.nullcontext():
+            return make(folder, *arguments, **named)
+
+    return alone
+
+
+@_alone
 def new_box_keys(folder: Path, site: str, box: str, now: datetime, *, trial: bool = False) -> Path:
     """Make a box's first keys; returns its public file, for the authority and for list issuers.
 
@@ -70,6 +90,7 @@ def new_box_keys(folder: Path, site: str, box: str, now: datetime, *, trial: boo
     return _create_public(folder / f"{site}.{box}{PUBLIC_ENDING}", public)
 
 
+@_alone
 def rotate_box_keys(folder: Path, now: datetime, *, disown: bool = False) -> Path:
     """Make the box's next keys and delete the private part of all earlier ones.
 
@@ -103,6 +124,7 @@ def rotate_box_keys(folder: Path, now: datetime, *, disown: bool = False) -> Pat
     return file
 
 
+@_alone
 def new_authority_keys(
     folder: Path,
     authority: str,
@@ -135,10 +157,12 @@ def new_authority_keys(
     try:
         return _create_public(folder / f"{authority}{PUBLIC_ENDING}", public)
     except BaseException:
-        made.unlink()  # nothing was sealed to it yet
+        with contextlib.suppress(OSError):
+            made.unlink()  # nothing was sealed to it yet
         raise
 
 
+@_alone
 def rotate_authority_keys(
     folder: Path, now: datetime, passphrase: Passphrase | None = None
 ) -> Path:

@@ -118,9 +118,12 @@ def locked_folder(folder: Path) -> Iterator[None]:
     It needs no lock file. A process that ends, or is killed, holds it no longer.
 
     Raises:
-        OSError: the folder cannot be opened.
+        OutboxError: the folder cannot be opened.
     """
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError as error:
+        raise storage_error(folder, error) from error
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield
@@ -154,7 +157,7 @@ def temporary_folder() -> Iterator[Path]:
         OutboxError: `E_DISK_FULL` or `E_STORAGE`: there is no room for it, or no place.
     """
     try:
-        made = tempfile.TemporaryDirectory(prefix="edge-anpr-")
+        made = tempfile.TemporaryDirectory(prefix="edge-anpr-", ignore_cleanup_errors=True)
     except FileNotFoundError:  # Python has tried to write a file in each of its places
         raise OutboxError(
             "no temporary folder such as /tmp can be written; free disk space, or name another "

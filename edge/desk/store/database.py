@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sqlite3
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -259,8 +260,11 @@ class DeskDatabase:
             yield
         except DBAPIError as error:
             raise _translation(self.place, error) from None
-        except SQLAlchemyError as error:
-            raise OutboxError(f"{self.place}: {type(error).__name__}; check the database") from None
+        except (SQLAlchemyError, sqlite3.Error) as error:
+            # The latter of a statement that went to the driver itself.
+            raise known_problem(Path(self.place), str(error)) or OutboxError(
+                f"{self.place}: {type(error).__name__}; check the database"
+            ) from None
 
 
 def no_desk(place: str) -> OutboxError:
