@@ -23,7 +23,7 @@ from tests.support.desks import FIRST, passphrase_file
 from tests.support.kills import Acknowledged, Scenario, kill_in_each_change
 from tests.support.parties import AUTHORITY, SITE
 from tests.support.preload_libraries import COMPILER, NEEDS_COMPILER
-from tests.support.product import Finished, verb
+from tests.support.product import Finished, run_program, verb
 from tests.support.sites import list_csv
 from tests.support.update_commands import TEMPLATES, Commands
 
@@ -34,15 +34,14 @@ STRAY = re.compile(r"\..*\.(?:new|[0-9a-f]{8})")
 class Command(Scenario):
     """One command, which is given again after the kill."""
 
+    imports = True
+
     def words(self) -> list[str | Path]:
         raise NotImplementedError
 
     def change(self, done: Acknowledged) -> None:
         assert verb(*self.words()).status == 0
         done.step()
-
-    def warm_up(self) -> None:
-        self.change(Acknowledged())
 
     def again(self) -> Finished:
         """Give the command once more; it prints one line at most if it refuses."""
@@ -170,6 +169,42 @@ class FirstStore(Scenario):
         with HitStore.open(self.folder / "hits", create=True) as store:
             assert store.hits() == ()
         assert {one.name for one in (self.folder / "hits").iterdir()} == {FILE_NAME}
+
+
+INIT_AND_DIE = """
+import os, sys
+from edge.cli import execute
+from edge.desk import folder
+real = folder._write
+def die(*arguments):
+    real(*arguments)
+    os.kill(os.getpid(), 9)
+folder._write = die
+execute(sys.argv[1:])
+"""
+
+
+@pytest.mark.parametrize("store", ["sqlite", "postgresql"])
+def test_a_desk_whose_making_was_killed_before_the_commit_is_made_anew(
+    request: pytest.FixtureRequest, tmp_path: Path, store: str
+) -> None:
+    address: str | None = None
+    if store == "postgresql":
+        address = request.getfixturevalue("postgres").new_database()
+    words: list[str | Path] = [
+        "desk", "init", tmp_path / "desk", "--authority", AUTHORITY, "--person", FIRST,
+        "--full-name", "An Peeters", "--mandate", "GR-2026/114", "--passphrase-file",
+        passphrase_file(tmp_path, FIRST),
+        *(() if address is None else ("--database", address)),
+    ]  # fmt: skip
+    assert run_program(INIT_AND_DIE, *words).status == -9
+    status = ("desk", "status", "--desk", tmp_path / "desk")
+    (line,) = verb(*status).error_lines
+    assert "If `edge-anpr desk init` was interrupted, run it again" in line
+
+    assert verb(*words).status == 0
+    assert "1 people, 0 rights wait" in verb(*status).out
+    assert verb(*words).status == ExitCode.STORAGE
 
 
 @pytest.mark.skipif(COMPILER is None, reason=NEEDS_COMPILER)

@@ -44,7 +44,12 @@ class Acknowledged:
 
 
 class Scenario(ABC):
-    """A state, a change to it, and a check of the state after a kill."""
+    """A state, a change to it, and a check of the state after a kill.
+
+    `imports`: the change is made once before, so that no child needs to import its modules.
+    """
+
+    imports = False
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -56,9 +61,6 @@ class Scenario(ABC):
     @abstractmethod
     def change(self, done: Acknowledged) -> None:
         """Make the change that is killed; acknowledges each completed step."""
-
-    def warm_up(self) -> None:
-        """Make the change once in this process, so that its children need not import modules."""
 
     @abstractmethod
     def judge(self, steps: int) -> None:
@@ -111,9 +113,10 @@ def kill_each(make: type[Scenario], base: Path, most: int) -> int:
     scenario = make(begin)
     scenario.prepare()
     scenario.folder = work
-    shutil.copytree(begin, work)
-    scenario.warm_up()
     done = Acknowledged()
+    if scenario.imports:
+        shutil.copytree(begin, work)
+        scenario.change(done)
 
     def attempt(moment: int) -> int:
         """Kill one change and check the state; returns how many changes were still to come."""
