@@ -144,7 +144,7 @@ def answer(
     from edge.authority.opening import write_pictures
     from edge.cli.passphrase import typed
     from edge.desk.request_answer import answer_text
-    from edge.errors import UsageError
+    from edge.errors import OutboxError, UsageError
     from edge.formats.identifiers import shown_id
 
     if not re.fullmatch(r"[0-9a-f]{16}", request):
@@ -157,18 +157,25 @@ def answer(
     with _acting(desk, acting, passphrase_file) as (folder, requests, person):
         given = requests.answer(person, request, _plate(plate_file), boxes, opener)
         officers = requests.data_protection_officers(given.request.terms.site)
-    files = {
-        one.opened.hit.hit_id: [
-            f"{one.opened.hit.hit_id}/{file.name}"
-            for file in write_pictures(one.opened.hit.hit_id, one.pictures, out)
-        ]
-        if one.pictures
-        else []
-        for one in given.cases
-    }
     document = out / request / "answer.txt"
-    text = answer_text(given, folder.config.authority, officers, files)
-    replace_file(document, text.encode())
+    try:
+        files = {
+            one.opened.hit.hit_id: [
+                f"{one.opened.hit.hit_id}/{file.name}"
+                for file in write_pictures(one.opened.hit.hit_id, one.pictures, out)
+            ]
+            if one.pictures
+            else []
+            for one in given.cases
+        }
+        text = answer_text(given, folder.config.authority, officers, files)
+        replace_file(document, text.encode())
+    except OutboxError as error:
+        raise OutboxError(
+            f"{error.message}; then record the request anew with `edge-anpr desk request open`: "
+            "this one counts as answered",
+            code=error.code,
+        ) from None
     if given.unopened:
         note(f"{given.unopened} cases could not be opened with these keys; the answer says so")
     if not_held := sum(one.not_held_again for one in given.cases):

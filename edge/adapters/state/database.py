@@ -13,6 +13,25 @@ from edge.errors import OutboxError
 
 _ROOM: Final = 256 * 1024
 """Bytes that must be free, so that SQLite can make the files that it needs beside a database."""
+_WITHOUT_ROOM: Final = ("disk I/O error", "unable to open", "readonly")
+"""What SQLite says where there is no room for these files."""
+_FULL: Final = "disk is full"
+_KNOWN: Final = (
+    # words of SQLite, what is wrong with its cure, code
+    ((_FULL,), "disk full; free disk space", "E_DISK_FULL"),
+    (("locked",), "locked by another process for too long; try again", "E_BUSY"),
+    (
+        ("malformed", "not a database", "no such table"),
+        "damaged, or another kind of file; restore it from a backup",
+        "E_CORRUPT",
+    ),
+    (("disk I/O error",), "the disk cannot be read or written; check it", "E_STORAGE"),
+    (
+        ("unable to open", "readonly"),
+        "cannot be written by this user; give it the right to write",
+        "E_STORAGE",
+    ),
+)
 
 
 @contextlib.contextmanager
@@ -42,24 +61,13 @@ def known_problem(path: Path, said: str) -> OutboxError | None:
         path: the database.
         said: the text of SQLite's error.
     """
-
-    def is_(*words: str) -> bool:
-        return any(one in said for one in words)
-
-    # Where there is no room for the files beside a database, SQLite says one of the latter three.
-    elsewhere = is_("disk I/O error", "unable to open", "readonly")
-    if is_("disk is full") or (elsewhere and _free_bytes(path) < _ROOM):
-        return OutboxError(f"{path}: disk full; free disk space", code="E_DISK_FULL")
-    if is_("locked"):
-        told = f"{path}: locked by another process for too long; try again"
-        return OutboxError(told, code="E_BUSY")
-    if is_("malformed", "not a database"):
-        told = f"{path}: damaged, or another kind of file; restore it from a backup"
-        return OutboxError(told, code="E_CORRUPT")
-    if is_("disk I/O error"):
-        return OutboxError(f"{path}: the disk cannot be read or written; check it")
-    if elsewhere:
-        return OutboxError(f"{path}: cannot be written by this user; give it the right to write")
+    if "unable to open" in said and not path.exists():
+        return OutboxError(f"{path}: missing; restore it from a backup")
+    if any(one in said for one in _WITHOUT_ROOM) and _free_bytes(path) < _ROOM:
+        said = _FULL
+    for words, told, code in _KNOWN:
+        if any(one in said for one in words):
+            return OutboxError(f"{path}: {told}", code=code)
     return None
 
 
