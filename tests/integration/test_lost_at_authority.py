@@ -29,7 +29,14 @@ from edge.updates.repository import ReleaseRepository
 from edge.updates.targets import TargetFacts
 from edge.updates.waves import ROLE
 from tests.support.desks import FIRST, acting, make_desk, passphrase_file
-from tests.support.fleets import BOX, TestFleet, enrol_by_hand, make_test_fleet
+from tests.support.fleets import (
+    BOX,
+    EnrollingBox,
+    TestFleet,
+    enrol_by_hand,
+    make_test_fleet,
+    served,
+)
 from tests.support.parties import SITE, make_parties
 from tests.support.product import Finished, verb
 from tests.support.releases import ReleaseOffice
@@ -124,6 +131,25 @@ def test_p10_a_register_restored_from_an_older_copy_revokes_what_was_revoked_sin
     assert listed(restored) == {known.serial_number}
     restored.write_revoked(NOW + timedelta(days=500))
     assert listed(restored) == set(), "it has ended long ago"
+
+
+def test_a_server_whose_register_is_lost_says_so_to_its_operator_and_not_to_a_box(
+    tmp_path: Path,
+) -> None:
+    fleet = make_test_fleet(tmp_path)
+    code = fleet.code()
+    register = fleet.office.fleet.register
+    with served(fleet) as server:
+        register.rename(tmp_path / "away")
+        asked = [EnrollingBox(fleet, tmp_path / name, code).finished() for name in ("a", "b")]
+        for done in asked:
+            assert "its operator sees why in its log" in done.err
+            assert str(fleet.path) not in done.err
+        server.kill()
+        told = [line for line in server.stderr.read().splitlines() if str(register) in line]
+    assert len(told) == 1
+    assert "missing; restore it from a backup" in told[0]
+    assert not register.exists()
 
 
 def test_a_server_certificate_of_a_clock_that_was_ahead_is_replaced(tmp_path: Path) -> None:
