@@ -7,14 +7,12 @@ never of plates.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
-import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from edge.adapters.state.state_folder import storage_error
+from edge.adapters.state.state_folder import locked_folder, storage_error
 from edge.domain.appearance import Colour, VehicleKind
 from edge.errors import KeyFileError, OutboxError
 from edge.formats.atomic_files import sync_folder, write_file
@@ -120,7 +118,7 @@ def write_opened(opened: OpenedHit, folder: Path) -> OpenedFiles:
         for each in (folder, own):
             _private_folder(each)
         sync_folder(folder)
-        with _locked(own):
+        with locked_folder(own):
             if not _holds(pictures | {document: text}):
                 document.unlink(missing_ok=True)
                 sync_folder(own)
@@ -143,7 +141,7 @@ def write_pictures(hit_id: str, pictures: Iterable[Picture], folder: Path) -> tu
     try:
         for each in (folder, own):
             _private_folder(each)
-        with _locked(own):
+        with locked_folder(own):
             for one in pictures:
                 files.append(own / f"{one.name}.jpg")
                 write_file(files[-1], one.jpeg, sole_writer=True)
@@ -217,17 +215,6 @@ def _private_folder(folder: Path) -> None:
             f"`chmod 700 {folder}`, or give another folder",
             code="E_STORE_MODE",
         )
-
-
-@contextlib.contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """Hold a folder's lock, so that one process at a time writes the files in it."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
 
 
 def _holds(files: Mapping[Path, bytes]) -> bool:

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import os
 import sqlite3
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -26,61 +25,26 @@ from typing_extensions import Self
 
 from edge.adapters.state.database import transaction
 from edge.adapters.state.state_folder import storage_error
+from edge.authority.store_file import (
+    APPLICATION_ID,
+    FILE_NAME,
+    VERSION,
+    create_store,
+    require_content,
+    require_new,
+    translated,
+)
 from edge.domain.intervals import Interval, wilson
 from edge.errors import OutboxError, UsageError
-from edge.formats.atomic_files import sync_folder
 from edge.formats.identifiers import shown_id
 from edge.formats.timestamps import parse_utc, utc_text
 from edge.privacy.hit import Hit
 from edge.privacy.keys import RETIRED_KEY_GRACE
 
-FILE_NAME = "inbox.sqlite3"
-VERSION = 1
-
 MAX_ASIDE_BYTES = 64 * 1024 * 1024
 """Limit for all payloads that are set aside, so that a sender cannot fill the disk."""
 
-_APPLICATION_ID = 0x414E5041  # "ANPA": identifies the file as a store of hits
 _BUSY_S = 10.0
-
-_SCHEMA = f"""
-BEGIN IMMEDIATE;
-CREATE TABLE IF NOT EXISTS hit (
-    hit_id TEXT PRIMARY KEY,
-    site TEXT NOT NULL,
-    box TEXT NOT NULL,
-    camera TEXT NOT NULL,
-    rule TEXT NOT NULL,
-    counter INTEGER NOT NULL,
-    human_check_required INTEGER NOT NULL,
-    observed_at TEXT NOT NULL,
-    stored_at TEXT NOT NULL,
-    payload BLOB NOT NULL
-);
-CREATE INDEX IF NOT EXISTS hit_by_observation ON hit (observed_at);
-CREATE TABLE IF NOT EXISTS review (
-    hit_id TEXT PRIMARY KEY REFERENCES hit (hit_id) ON DELETE CASCADE,
-    rule TEXT NOT NULL,
-    reason TEXT,
-    reviewed_at TEXT NOT NULL
-);
-CREATE TABLE IF NOT EXISTS purged_review (rule TEXT NOT NULL, reason TEXT, count INTEGER NOT NULL);
-CREATE TABLE IF NOT EXISTS purged_hit (
-    hit_id TEXT PRIMARY KEY,
-    stored_at TEXT NOT NULL,
-    purged_at TEXT NOT NULL
-);
-CREATE TABLE IF NOT EXISTS aside (
-    payload_sha256 TEXT PRIMARY KEY,
-    topic TEXT NOT NULL,
-    why TEXT NOT NULL,
-    received_at TEXT NOT NULL,
-    payload BLOB NOT NULL
-);
-PRAGMA application_id = {_APPLICATION_ID};
-PRAGMA user_version = {VERSION};
-COMMIT;
-"""
 
 _HITS = """
 SELECT hit.hit_id, site, box, camera, hit.rule, counter, human_check_required, observed_at,
@@ -179,26 +143,28 @@ class HitStore:
         """
         path = folder / FILE_NAME
         try:
-            if create:
-                _create(path)
-            elif not path.exists():
-                raise OutboxError(
-                    f"{folder}: no store of hits; `edge-anpr hits tail --store` creates one",
-                    code="E_NO_STORE",
-                )
+            if not path.exists():
+                require_new(path)
+                if not create:
+                    raise OutboxError(
+                        f"{folder}: no store of hits; `edge-anpr hits tail --store` creates one",
+                        code="E_NO_STORE",
+                    )
+                create_store(path)
+            require_content(path)
             if path.stat().st_mode & 0o077:
                 raise OutboxError(
                     f"{path}: other users can read it; run `chmod 600 {path}`", code="E_STORE_MODE"
                 )
         except OSError as error:
             raise storage_error(path, error) from error
-        with _translated(path):
+        with translated(path):
             database = sqlite3.connect(
                 path, isolation_level=None, timeout=_BUSY_S, check_same_thread=False
             )
         store = cls(path, database)
         try:
-            with _translated(path):
+            with translated(path):
                 store._prepare()
         except OutboxError:
             store.close()
@@ -408,7 +374,7 @@ class HitStore:
             self._database.execute(
                 "DELETE FROM purged_hit WHERE purged_at < ?", (utc_text(now - RETIRED_KEY_GRACE),)
             )
-        with _translated(self._path):
+        with translated(self._path):
             self._database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
         return purged
 
@@ -425,11 +391,9 @@ class HitStore:
             self._database.execute(f"PRAGMA {name}").fetchone()[0]
             for name in ("application_id", "user_version")
         )
-        if (application, version) == (0, 0):
-            self._database.executescript(_SCHEMA)
-        elif application != _APPLICATION_ID:
+        if application != APPLICATION_ID:
             raise OutboxError(f"{self._path}: not a store of hits; give another folder")
-        elif version != VERSION:
+        if version != VERSION:
             raise OutboxError(
                 f"{self._path}: the store has version {version}, this program supports only "
                 f"version {VERSION}; use the program that created it"
@@ -455,44 +419,10 @@ class HitStore:
         )
 
     def _rows(self, query: str, values: tuple[object, ...] = ()) -> list[tuple[Any, ...]]:
-        with _translated(self._path):
+        with translated(self._path):
             return self._database.execute(query, values).fetchall()
 
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[None]:
-        with _translated(self._path), transaction(self._database):
+        with translated(self._path), transaction(self._database):
             yield
-
-
-def _create(path: Path) -> None:
-    """Create the file with mode 0600 and sync its folder."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with contextlib.suppress(FileExistsError):
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
-        sync_folder(path.parent)
-
-
-@contextlib.contextmanager
-def _translated(path: Path) -> Iterator[None]:
-    """Turn SQLite's errors in a block into errors of one line with a cure.
-
-    The texts of SQLite's errors never hold stored values.
-    """
-    try:
-        yield
-    except sqlite3.Error as error:
-        # Python 3.10 gives no result code, so its text is compared (sqlite.org/rescode.html).
-        text = str(error)
-        if "disk is full" in text:
-            raise OutboxError(f"{path}: disk full; free disk space", code="E_DISK_FULL") from error
-        if "locked" in text:
-            raise OutboxError(
-                f"{path}: locked by another process for too long; try again", code="E_BUSY"
-            ) from error
-        if "malformed" in text or "not a database" in text:
-            raise OutboxError(
-                f"{path}: damaged, or not a store of hits; restore a backup", code="E_CORRUPT"
-            ) from error
-        raise OutboxError(
-            f"{path}: {type(error).__name__}; check the disk and the folder's permissions"
-        ) from error

@@ -180,13 +180,31 @@ def _is_out_of_memory(error: BaseException | None) -> bool:
     )
 
 
+def _disk_full(error: BaseException | None) -> OutboxError | None:
+    """The error if a file, such as the one of standard output, found no room; else None.
+
+    What commands write to by name has its own error; standard output has no name here.
+    """
+    full = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+    if not isinstance(error, OSError) or error.errno not in full:
+        return None
+    return OutboxError(
+        f"{error.filename or 'standard output'}: {error.strerror}; free disk space. What the "
+        "command has changed before stays, so look at that before you run it again",
+        code="E_DISK_FULL",
+    )
+
+
 def _report(error: BaseException | None) -> int:
     """Print that the program has a bug or ran out of memory; return the exit status."""
     reported: EdgeError = InternalError(
         f"{type(error).__name__} at {place_of(error)}; this is a bug in the program, please "
         "report this line"
     )
-    if _is_out_of_memory(error):
+    full = _disk_full(error)
+    if full is not None:
+        reported = full
+    elif _is_out_of_memory(error):
         reported = NoMemoryError(
             f"out of memory at {place_of(error)}; give this box, or its service, more memory"
         )

@@ -85,6 +85,7 @@ def export(
     --keys authority --box-keys boxes --policy pack.zip --reason court --as els-wouters
     """
     from edge.adapters.state.key_files import load_all_box_public_keys, load_authority_private_keys
+    from edge.adapters.state.state_folder import new_file
     from edge.cli.passphrase import typed
     from edge.desk.court.making import CaseSources, export_case
     from edge.desk.outcomes import OpeningReason
@@ -117,7 +118,7 @@ def export(
             reviews=CaseReviews(at.database, at.record, at.utc, boxes, opener, at.typing_secret()),
         )
         exported = export_case(sources, at.person, case, reasons[0], languages, sign_report)
-        create(out, exported.package)
+        new_file(out, exported.package)
     if as_json:
         print_json(
             "edge-anpr/desk-export/1",
@@ -166,21 +167,3 @@ def require_absent(file: Path) -> None:
         raise OutboxError(f"{file}: exists already; name another file")
     if not file.absolute().parent.is_dir():
         raise OutboxError(f"{file.parent}: no such folder; make it, or name another one")
-
-
-def create(file: Path, content: bytes) -> None:
-    """Write a file that only its owner can read; nothing remains of one that cannot be written.
-
-    Raises:
-        OutboxError: it exists, or cannot be written.
-    """
-    from edge.adapters.state.state_folder import storage_error
-    from edge.errors import OutboxError
-    from edge.formats.atomic_files import create_file
-
-    try:
-        create_file(file, content)
-    except FileExistsError:
-        raise OutboxError(f"{file}: exists already; name another file") from None
-    except OSError as error:
-        raise storage_error(file, error) from error

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from edge.cli.desk_acting import acting_at
-from edge.cli.desk_export import create, require_absent
+from edge.cli.desk_export import require_absent
 from edge.cli.desk_people import ActingOption, DeskOption, PersonFileOption
 from edge.cli.options import (
     AuthorityKeysOption,
@@ -53,12 +54,14 @@ def fines(
     the audit log names you and the reason for each before the file is written. Rejected and
     undecided cases are never exported. A case that an appeal overturned later is named, so that the
     fine can be withdrawn; the case is not deleted before it was named, for at most 90 days after
-    the appeal.
+    the appeal. If the command is interrupted after it has noted an export, it says with the next
+    call how to write that file again.
 
     Example: edge-anpr desk fines --out fines.csv --mapping fines.yaml --desk desk --keys authority
     --box-keys boxes --as els-wouters
     """
     from edge.adapters.state.key_files import load_all_box_public_keys, load_authority_private_keys
+    from edge.adapters.state.state_folder import new_file
     from edge.cli.passphrase import typed
     from edge.desk.court.fines import FinesDesk
     from edge.desk.court.mapping import read_mapping
@@ -73,7 +76,7 @@ def fines(
         reviews = CaseReviews(at.database, at.record, at.utc, boxes, opener, secret)
         exporting = FinesDesk(at.database, at.record, at.utc, reviews)
         done = exporting.export(
-            at.person, columns, lambda content: create(out, content), only=case or (), again=again
+            at.person, columns, lambda content: new_file(out, content), only=case or (), again=again
         )
         _tell(out, done, as_json=as_json)
         exporting.named(at.person, done.withdrawn)
@@ -89,12 +92,20 @@ def _tell(out: Path, done: FinesExport, *, as_json: bool) -> None:
                 "sha256": done.sha256,
                 "cases": list(done.hit_ids),
                 "cases_of_others": done.elsewhere,
+                "last_export": None if done.last is None else asdict(done.last),
                 "withdraw": list(done.withdrawn),
             },
         )
         return
     if done.sha256 is None:
         typer.echo("no confirmed case waits to be exported; no file was written")
+        if done.last is not None:
+            cases = " ".join(f"--case {hit_id}" for hit_id in done.last.hit_ids)
+            note(
+                f"your last export was at {done.last.exported_at}, its file has the SHA-256 "
+                f"{done.last.sha256}; if that command was interrupted and you have no such file, "
+                f"run it again with --again {cases}"
+            )
     else:
         typer.echo(f"{out}  cases: {len(done.hit_ids)}  {done.sha256}")
         note("The file holds plates in clear. Delete it once the fines system has it.")

@@ -155,7 +155,7 @@ def answer(
     from edge.cli.passphrase import typed
     from edge.desk.policies import read_policies
     from edge.desk.request_answer import answer_text
-    from edge.errors import UsageError
+    from edge.errors import OutboxError, UsageError
     from edge.formats.identifiers import shown_id
 
     if not re.fullmatch(r"[0-9a-f]{16}", request):
@@ -169,18 +169,25 @@ def answer(
     with _acting(desk, acting, passphrase_file) as (folder, requests, person):
         given = requests.answer(person, request, _plate(plate_file), boxes, opener)
         officers = requests.data_protection_officers(given.request.terms.site)
-    files = {
-        one.opened.hit.hit_id: [
-            f"{one.opened.hit.hit_id}/{file.name}"
-            for file in write_pictures(one.opened.hit.hit_id, one.pictures, out)
-        ]
-        if one.pictures
-        else []
-        for one in given.cases
-    }
     document = out / request / "answer.txt"
-    text = answer_text(given, folder.config.authority, officers, files, known)
-    replace_file(document, text.encode())
+    try:
+        files = {
+            one.opened.hit.hit_id: [
+                f"{one.opened.hit.hit_id}/{file.name}"
+                for file in write_pictures(one.opened.hit.hit_id, one.pictures, out)
+            ]
+            if one.pictures
+            else []
+            for one in given.cases
+        }
+        text = answer_text(given, folder.config.authority, officers, files, known)
+        replace_file(document, text.encode())
+    except OutboxError as error:
+        raise OutboxError(
+            f"{error.message}; then record the request anew with `edge-anpr desk request open`: "
+            "this one counts as answered",
+            code=error.code,
+        ) from None
     note(f"Delete {out} once the answer is sent.")
     if given.unopened:
         note(f"cases that these keys do not open: {given.unopened}; the answer says so")

@@ -10,7 +10,7 @@ import typer
 from edge.cli.lazy import MakeByDefault
 from edge.cli.options import JsonOption, KnownKeysOption, SiteOption, WitnessOption
 from edge.cli.output import print_json
-from edge.errors import AuditError, OutboxError
+from edge.errors import AuditError
 
 if TYPE_CHECKING:
     from edge.adapters.state.evidence_pack import VerifiedPack
@@ -53,6 +53,7 @@ def make(
     """
     from edge.adapters.state.evidence_pack import make_pack, read_accuracy, verify_pack
     from edge.adapters.state.key_files import load_box_keys
+    from edge.adapters.state.state_folder import new_file
     from edge.privacy.deletions import read_deletions
     from edge.site.folder import read_box_folders
 
@@ -60,13 +61,7 @@ def make(
     figures = None if accuracy is None else read_accuracy(accuracy)
     stated = None if deletions is None else read_deletions(deletions)[0]
     pack = make_pack(box, load_box_keys(box.keys), figures, stated)
-    try:
-        with out.open("xb") as file:
-            file.write(pack)
-    except FileExistsError:
-        raise OutboxError(f"{out}: exists already; name another file") from None
-    except OSError as error:
-        raise OutboxError(f"{out}: {error.strerror}; name a file that can be written") from error
+    new_file(out, pack, mode=0o644)
     _say(verify_pack(pack), "edge-anpr/evidence-pack-make/1", as_json)
 
 

@@ -393,7 +393,9 @@ def _enrolled(folder: FleetFolder) -> set[str]:
     """The names of the enrolled boxes."""
     from edge.fleet.register import FleetRegister
 
-    return set(FleetRegister(folder.register).boxes()) if folder.register.exists() else set()
+    if not folder.register.exists():  # a copy of templates and inventory can be checked too
+        return set()
+    return set(FleetRegister.open(folder.register).boxes())
 
 
 def _say_unsigned(unsigned: list[str]) -> None:

@@ -56,7 +56,7 @@ def init(
     Example: edge-anpr fleet release init releases --vendor ed25519:… --controller ed25519:…
     --online ed25519:…
     """
-    from edge.updates.repository import ReleaseKeys
+    from edge.updates.signing import ReleaseKeys
 
     keys = ReleaseKeys(
         _public("--vendor", vendor),
@@ -192,7 +192,7 @@ def sign(
     Example: edge-anpr fleet release sign targets.json --key vendor.signer.private.json
     """
     from edge.updates.describing import described, require_usual
-    from edge.updates.repository import read_metadata, write_signed
+    from edge.updates.metadata_files import read_metadata, write_signed
     from edge.updates.signing import counts, sign_metadata
 
     metadata = read_metadata(file)
@@ -247,7 +247,7 @@ def show(folder: RepositoryArgument, as_json: JsonOption = False) -> None:
 
     Example: edge-anpr fleet release show releases
     """
-    from edge.updates.repository import read_metadata
+    from edge.updates.metadata_files import read_metadata
 
     repository = repository_in(folder)
     waiting = sorted(repository.pending.glob("*.json"))
@@ -298,7 +298,7 @@ def private_key(file: Path, passphrase_file: Path | None) -> SigningKey:
 
 
 def _say_pending(files: tuple[Path, ...] | list[Path], as_json: bool) -> None:
-    from edge.updates.repository import read_metadata
+    from edge.updates.metadata_files import read_metadata
 
     if as_json:
         print_json("edge-anpr/release-pending/1", {"files": [str(one) for one in files]})

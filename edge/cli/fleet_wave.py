@@ -109,8 +109,9 @@ def plan(
                 f"--first: no public file in {boxes} is of {_dotted(unknown)}; write SITE.BOX as "
                 "`edge-anpr fleet status` shows it"
             )
-    with _changed(folder, online_key, passphrase_file) as plans:
-        if name in plans:
+    with _changed(folder, online_key, passphrase_file, anew=True) as plans:
+        # One that was interrupted before boxes could see it is planned again.
+        if name in plans and name in repository.waves().waves and repository.is_finished():
             raise WaveError(f"{name}: planned already; see `edge-anpr fleet wave status`")
         plans[name] = made
     _say({name: made}, {}, as_json)
@@ -160,9 +161,7 @@ def status(
 
     Example: edge-anpr fleet wave status releases --boxes boxes --desk desk
     """
-    from edge.updates.wave_plan import load_plans
-
-    plans = load_plans(folder).plans
+    plans = _plans(folder)
     _say(plans, _counts(plans, boxes, desk, reports), as_json)
 
 
@@ -276,9 +275,31 @@ def _plan(plans: dict[str, WavePlan], name: str) -> WavePlan:
     return found
 
 
+def _plans(folder: Path, *, anew: bool = False) -> dict[str, WavePlan]:
+    """The plans of a repository.
+
+    Args:
+        folder: of the repository.
+        anew: also if the plan of a published wave is lost; else it would be closed unnoticed.
+    """
+    from edge.updates.problems import WaveError
+    from edge.updates.wave_plan import PLANS, load_plans
+
+    plans = load_plans(folder).plans
+    lost = sorted(repository_in(folder).waves().waves.keys() - plans.keys())
+    if lost and anew:
+        note(f"{folder / PLANS}: {', '.join(lost)} is closed until it is planned again")
+    elif lost:
+        raise WaveError(
+            f"{folder / PLANS}: has no plan of {', '.join(lost)}, which is published; restore the "
+            "file from a copy, or plan it again with `edge-anpr fleet wave plan`"
+        )
+    return dict(plans)
+
+
 @contextmanager
 def _changed(
-    folder: Path, online_key: Path, passphrase_file: Path | None
+    folder: Path, online_key: Path, passphrase_file: Path | None, *, anew: bool = False
 ) -> Iterator[dict[str, WavePlan]]:
     """The plans, to be changed; then they are written and published.
 
@@ -286,11 +307,11 @@ def _changed(
     otherwise open it again. The key comes first, because it may need a passphrase from a person.
     """
     from edge.adapters.state.state_folder import exclusive
-    from edge.updates.wave_plan import WavePlans, load_plans, save_plans
+    from edge.updates.wave_plan import WavePlans, save_plans
 
     key = private_key(online_key, passphrase_file)
     with exclusive(folder / "waves.lock"):
-        plans = dict(load_plans(folder).plans)
+        plans = _plans(folder, anew=anew)
         yield plans
         changed = WavePlans(plans=plans)
         save_plans(folder, changed)

@@ -111,7 +111,7 @@ def build(
         load_signer_key,
     )
     from edge.adapters.state.state_folder import replace_file
-    from edge.cli.lists_shared import save_shared, say_shared, shared_json
+    from edge.cli.lists_shared import require_free, save_shared, say_shared, shared_json
     from edge.cli.passphrase import typed
     from edge.formats.timestamps import milliseconds, parse_utc, utc_text
     from edge.policy.bundle_format import MOST_ENTRIES
@@ -124,8 +124,7 @@ def build(
         raise UsageError("build: give --box-public for one box, or --boxes for a folder of them")
     key = load_signer_key(issuer_key, typed(passphrase_file))
     now = parse_utc(utc_text(SystemClock().utc()))
-    if out.exists():
-        raise UsageError(f"{out}: exists already; name a new file with --out")
+    require_free(out)
     zone = _zone(timezone)
     number = _counter(counter, milliseconds(now))
     inventory = {} if boxes is None else load_all_box_public_keys(boxes)

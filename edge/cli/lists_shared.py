@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
 
-from edge.errors import ConfigError
+from edge.errors import ConfigError, UsageError
 
 if TYPE_CHECKING:
     from edge.policy.shared_lists import SharedList
@@ -18,14 +20,40 @@ if TYPE_CHECKING:
 def save_shared(shared: SharedList, folder: Path) -> None:
     """Write a new folder with a list for many boxes; the manifests come last.
 
+    Bodies that an interrupted command has left there are removed: nobody has a key to them.
+
     Raises:
+        UsageError: there is such a list already.
         OutboxError: it cannot be written.
     """
-    from edge.adapters.state.state_folder import replace_file
+    from edge.adapters.state.state_folder import locked_folder, private_folder, replace_file
     from edge.policy.shared_lists import MANIFESTS_NAME, body_name
 
-    replace_file(folder / body_name(shared.body_sha256), shared.body, mode=0o644)
-    replace_file(folder / MANIFESTS_NAME, shared.lines())
+    private_folder(folder)
+    with locked_folder(folder):
+        require_free(folder)  # another command may have written it meanwhile
+        for left in folder.iterdir():
+            left.unlink()
+        replace_file(folder / body_name(shared.body_sha256), shared.body, mode=0o644)
+        replace_file(folder / MANIFESTS_NAME, shared.lines())
+
+
+_UNFINISHED = re.compile(r"[0-9a-f]{64}\.list|\.([0-9a-f]{64}\.list|manifests\.jsonl)\.[0-9a-f]{8}")
+"""What `save_shared` has written before the manifests, under their final or a temporary name."""
+
+
+def require_free(out: Path) -> None:
+    """Refuse what `build` must not write over; what an interrupted `--boxes` has left is free.
+
+    Raises:
+        UsageError: there is something.
+    """
+    if out.is_dir() and not out.is_symlink():
+        taken = not all(_UNFINISHED.fullmatch(one.name) for one in out.iterdir())
+    else:
+        taken = os.path.lexists(out)
+    if taken:
+        raise UsageError(f"{out}: exists already; name a new file with --out")
 
 
 def read_shared(folder: Path) -> SharedList:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import sys
@@ -88,7 +89,7 @@ def print_error(error: EdgeError) -> None:
     message = error.in_one_line() if isinstance(error, MistakesError) else error.message
     logs_json = any(isinstance(one.formatter, JsonLines) for one in logging.getLogger().handlers)
     if not (_STYLE.as_json or logs_json):
-        sys.stderr.write(f"error: {error.code}: {message}\n")
+        _write(f"error: {error.code}: {message}\n")
         return
     entry: dict[str, object] = {}
     if _STYLE.as_json:
@@ -99,7 +100,13 @@ def print_error(error: EdgeError) -> None:
     entry |= {"code": error.code, "message": message}
     if _STYLE.as_json:
         entry["exit_status"] = int(error.exit_code)
-    sys.stderr.write(json.dumps(entry, ensure_ascii=False) + "\n")
+    _write(json.dumps(entry, ensure_ascii=False) + "\n")
+
+
+def _write(line: str) -> None:
+    """Write to standard error; where that cannot be written, the exit status still says it."""
+    with contextlib.suppress(OSError):
+        sys.stderr.write(line)
 
 
 def place_of(error: BaseException | None) -> str:

@@ -53,7 +53,7 @@ def make(
     Example: edge-anpr notice make config/school-street --out public
     """
     from edge.adapters.state.policy_state import DpiaFile
-    from edge.adapters.state.state_folder import replace_file
+    from edge.adapters.state.state_folder import disk_full, replace_file
     from edge.policy.checklist import unready
     from edge.policy.notice.publication import PAGE_FILE, publication
 
@@ -67,7 +67,9 @@ def make(
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise UsageError(f"--out: {out}: {error.strerror}; name a folder") from None
+        raise disk_full(out, error) or UsageError(
+            f"--out: {out}: {error.strerror}; name a folder"
+        ) from None
     # The page is written last, so that the signs exist when it appears.
     for name in sorted(files, key=lambda name: name == PAGE_FILE):
         replace_file(out / name, files[name].encode(), mode=0o644)

@@ -105,6 +105,7 @@ def new(
 
 def _write_new(file: Path, content: str) -> bool:
     """Write a whole file; False if there is one already, which stays as it is."""
+    from edge.adapters.state.state_folder import disk_full
     from edge.formats.atomic_files import create_file
 
     try:
@@ -113,7 +114,9 @@ def _write_new(file: Path, content: str) -> bool:
     except FileExistsError:
         return False
     except OSError as error:
-        raise ConfigError(f"{file}: {error.strerror}; name a folder that can be written") from None
+        raise disk_full(file, error) or ConfigError(
+            f"{file}: {error.strerror}; name a folder that can be written"
+        ) from None
     return True
 
 
@@ -133,7 +136,7 @@ def sign_(
     Example: edge-anpr policy sign config/school-street --key office/mayor.signer.private.json
     """
     from edge.adapters.state.policy_state import PolicyState
-    from edge.adapters.state.state_folder import replace_file
+    from edge.adapters.state.state_folder import locked_folder, replace_file
     from edge.policy.signatures import (
         SIGNATURES_FILE,
         add_signature,
@@ -145,10 +148,11 @@ def sign_(
     policy = ready_policy(site)
     require_signer(policy, signing)
     file = site / SIGNATURES_FILE
-    before = signatures_of(site, policy) if file.exists() else None
-    signatures = add_signature(policy, signing, before)
     in_force = PolicyState(state_folder(site)).in_force()
-    replace_file(file, signatures.text().encode(), mode=0o644)
+    with locked_folder(site):  # another signer may sign at the same time
+        before = signatures_of(site, policy) if file.exists() else None
+        signatures = add_signature(policy, signing, before)
+        replace_file(file, signatures.text().encode(), mode=0o644)
     lacking = missing_roles(policy.approvals.signers, frozenset(signatures.signatures))
     if as_json:
         print_json(

@@ -14,12 +14,14 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import hmac
 import json
+import os
 import re
 import secrets
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -27,6 +29,7 @@ from typing import Literal
 
 from pydantic import Field, ValidationError
 
+from edge.adapters.state.audit_log import FILE_NAME as LOG_NAME
 from edge.adapters.state.audit_log import AuditTrail
 from edge.adapters.state.key_files import load_signer_key
 from edge.adapters.state.key_making import new_signer_key
@@ -40,9 +43,9 @@ from edge.desk.cases import needs_secret
 from edge.desk.people import DeskPeople
 from edge.desk.provider_config import ProviderConfig
 from edge.desk.rights import RightTerms
-from edge.desk.second_factor import KEY_BYTES
+from edge.desk.second_factor import KEY_BYTES, anybody_has_codes
 from edge.desk.store.database import DeskDatabase, sqlite_address
-from edge.errors import ConfigError, OutboxError
+from edge.errors import ConfigError, KeyFileError, OutboxError
 from edge.formats.identifiers import Id
 from edge.formats.signing import SigningKey
 from edge.formats.strict import StrictMessage
@@ -56,6 +59,13 @@ _LOCK_NAME = "desk.secrets.lock"
 _KEY_OF = "desk"
 _MAX_BYTES = 64 * 1024
 _LONGEST_SECRET = 4096
+_FIRST_FILES = re.compile(
+    r"desk\.(?:json|signer\.private\.json|sqlite3(?:-journal|-wal|-shm)?)|audit\.(?:log|checkpoint)"
+    r"|\.(?:desk\.json\.[0-9a-f]{8}|audit\.checkpoint\.new)"
+)
+"""What a desk that is being made has written."""
+_FIRST_ENTRIES = 3
+"""Entries of the log that the making of a desk writes: its key, the first account, its right."""
 
 
 class DeskConfig(StrictMessage):
@@ -94,9 +104,20 @@ class DeskFolder:
         """Open the database.
 
         Raises:
-            OutboxError: it is away, damaged or of another version.
+            OutboxError: it is away, damaged or of another version; `E_NO_DESK`: it is lost.
         """
-        return DeskDatabase.open(self.address, self.config.payloads, self.names_key)
+        try:
+            opened = DeskDatabase.open(self.address, self.config.payloads)
+        except OutboxError as error:
+            if error.code != "E_NO_DESK":
+                raise
+            raise OutboxError(
+                f"{error.message.partition(';')[0]}, but {self.path / CONFIG_NAME} names it; "
+                "restore it from a backup. If `edge-anpr desk init` was interrupted, run it again",
+                code="E_NO_DESK",
+            ) from None
+        opened.names_key = lambda: self.names_key(opened)
+        return opened
 
     def open_audit(self, utc: Callable[[], datetime]) -> AuditTrail:
         """Open the audit log.
@@ -113,27 +134,23 @@ class DeskFolder:
             key_folder=self.path,
         )
 
-    def codes_key(self) -> bytes:
+    def codes_key(self, database: DeskDatabase) -> bytes:
         """The key that seals the secrets of one-time codes, 32 bytes; made if there is none.
 
         Raises:
-            OutboxError: `E_STORE_MODE`: others can read it; it is damaged, or cannot be written.
+            OutboxError: `E_STORE_MODE`: others can read it; it is damaged, cannot be written, or
+                is missing although people of this desk have one-time codes.
         """
-        file = self.path / CODES_KEY_NAME
-        without = (
-            "restore it from a backup, or remove it: then people with one-time codes log in with "
-            "a recovery code and set them up again"
-        )
-        with exclusive(self.path / _LOCK_NAME):
-            return _read_secret(file, without) or _new_secret(file)
+        without = "people with one-time codes log in with a recovery code and set them up again"
+        return self._secret(CODES_KEY_NAME, without, lambda: anybody_has_codes(database))
 
-    def names_key(self) -> bytes:
+    def names_key(self, database: DeskDatabase) -> bytes:
         """The key for digests of names that are typed at a login, 32 bytes, made of `codes_key`.
 
         Raises:
             OutboxError: as `codes_key`.
         """
-        return hmac.digest(self.codes_key(), b"edge-anpr desk names of logins", "sha256")
+        return hmac.digest(self.codes_key(database), b"edge-anpr desk names of logins", "sha256")
 
     def typing_secret(self, database: DeskDatabase) -> bytes:
         """The secret of the typing keys of cases, 32 bytes; made if there is none.
@@ -142,16 +159,26 @@ class DeskFolder:
             OutboxError: `E_STORE_MODE`: others can read it; it is damaged, cannot be written, or
                 is missing although cases of this desk need it.
         """
-        file = self.path / TYPING_KEY_NAME
-        without = (
+        without = "plates that were typed before are then no longer recognised"
+        return self._secret(TYPING_KEY_NAME, without, lambda: needs_secret(database))
+
+    def _secret(self, name: str, without: str, needed: Callable[[], bool]) -> bytes:
+        """The secret in a file; made if there is none, unless the database needs the one before.
+
+        Args:
+            name: of the file.
+            without: what happens with a new one.
+            needed: whether the database holds something that was made with it.
+        """
+        file = self.path / name
+        cure = (
             "restore it from a backup; if there is none, run "
-            f"`(umask 077; openssl rand -hex 32 > {file})`: plates that were typed before are "
-            "then no longer recognised"
+            f"`(umask 077; openssl rand -hex 32 > {file})`: {without}"
         )
         with exclusive(self.path / _LOCK_NAME):
-            found = _read_secret(file, without)
-            if found is None and needs_secret(database):
-                raise OutboxError(f"{file}: missing, and cases of this desk need it; {without}")
+            found = _read_secret(file, cure)
+            if found is None and needed():
+                raise OutboxError(f"{file}: missing, and this desk needs it; {cure}")
             return found or _new_secret(file)
 
     def provider_secret(self) -> str:
@@ -192,7 +219,13 @@ class DeskFolder:
         Raises:
             KeyFileError: it is missing or can be read by others.
         """
-        return load_signer_key(self.path / f"{_KEY_OF}.signer.private.json")
+        file = self.path / f"{_KEY_OF}.signer.private.json"
+        if not file.exists():
+            raise KeyFileError(
+                f"{file}: missing, and no other key continues the desk's log; restore it from "
+                "a backup"
+            )
+        return load_signer_key(file)
 
     @contextlib.contextmanager
     def open_people(self, utc: Callable[[], datetime]) -> Iterator[DeskPeople]:
@@ -247,6 +280,12 @@ def open_folder(path: Path) -> DeskFolder:
     """
     file = path / CONFIG_NAME
     content = read_file(file, _MAX_BYTES)
+    if content is None and (path / DATABASE_NAME).exists():
+        raise OutboxError(
+            f"{file}: missing; restore it from a backup, or if `edge-anpr desk init` was "
+            "interrupted, run it again",
+            code="E_NO_DESK",
+        )
     if content is None:
         raise OutboxError(
             f"{path}: no desk in this folder; `edge-anpr desk init {path}` makes one",
@@ -286,6 +325,8 @@ def make_folder(
 ) -> DeskFolder:
     """Make a desk with its first account; if anything fails, nothing remains.
 
+    If the process is killed, the same call makes the desk anew.
+
     Args:
         path: the folder; it must be missing or empty, and gets mode 0700.
         config: authority and address of the database.
@@ -300,15 +341,76 @@ def make_folder(
         UsageError: a field of the account has a wrong form.
         KeyFileError: the passphrase is too short.
     """
+    existed = path.exists()
+    with _empty(path):
+        return _made(path, config, first, passphrase, utc, existed=existed)
+
+
+@contextlib.contextmanager
+def _empty(path: Path) -> Iterator[None]:
+    """Make an empty folder, and keep other processes from making a desk there meanwhile.
+
+    Raises:
+        OutboxError: `E_DESK_EXISTS`: it holds something.
+    """
     try:
-        if path.exists() and (not path.is_dir() or any(path.iterdir())):
-            what = "a desk already" if (path / CONFIG_NAME).exists() else "no empty folder"
-            raise OutboxError(f"{path}: {what}; name another folder", code="E_DESK_EXISTS")
-        existed = path.exists()
+        if path.exists() and not path.is_dir():
+            raise OutboxError(f"{path}: no folder; name another one", code="E_DESK_EXISTS")
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        path.chmod(0o700)
+        descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     except OSError as error:
         raise storage_error(path, error) from error
+    try:
+        _clear(path, descriptor)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _clear(path: Path, descriptor: int) -> None:
+    """Lock a folder, and remove what a killed process has left there of a desk."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        left = sorted(path.iterdir())
+        if left and not _is_unfinished(path, left):
+            what = "a desk already; use it" if path / CONFIG_NAME in left else "not empty; empty it"
+            raise OutboxError(f"{path}: {what}, or name another folder", code="E_DESK_EXISTS")
+        for one in path.iterdir():
+            one.unlink()
+        path.chmod(0o700)
+    except BlockingIOError:
+        told = f"{path}: another command makes a desk there now; wait for it"
+        raise OutboxError(told, code="E_DESK_EXISTS") from None
+    except OSError as error:
+        raise storage_error(path, error) from error
+
+
+def _is_unfinished(path: Path, left: Sequence[Path]) -> bool:
+    """Whether all files of a folder are of a desk that was being made when the process was killed.
+
+    Then nobody has used that desk: its database has no tables, and its log no further entries.
+    """
+    if not all(_FIRST_FILES.fullmatch(one.name) for one in left):
+        return False
+    log = read_file(path / LOG_NAME, _MAX_BYTES) or b""
+    if log.count(b"\n") > _FIRST_ENTRIES:
+        return False
+    address = sqlite_address(path / DATABASE_NAME)
+    if path / CONFIG_NAME in left:
+        address = open_folder(path).address
+    with DeskDatabase.reach(address) as database:
+        return database.is_empty()
+
+
+def _made(
+    path: Path,
+    config: DeskConfig,
+    first: FirstAccount,
+    passphrase: str,
+    utc: Callable[[], datetime],
+    *,
+    existed: bool,
+) -> DeskFolder:
     folder = DeskFolder(path, config)
     try:
         new_signer_key(path, _KEY_OF, utc())

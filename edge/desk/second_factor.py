@@ -19,6 +19,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from sqlalchemy import Connection, select
 
+from edge.desk.store.database import DeskDatabase
 from edge.desk.store.tables import RECOVERY_CODE, SECOND_FACTOR
 
 KEY_BYTES: Final = 32
@@ -89,6 +90,12 @@ def spend_code(
             )
             return True
     return False
+
+
+def anybody_has_codes(database: DeskDatabase) -> bool:
+    """Whether anybody at the desk has one-time codes."""
+    with database.reading() as connection:
+        return connection.execute(select(SECOND_FACTOR.c.person).limit(1)).first() is not None
 
 
 def drop_codes(connection: Connection, person: str) -> None:

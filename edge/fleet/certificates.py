@@ -24,8 +24,9 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from edge.adapters.state.state_folder import disk_full
 from edge.errors import KeyFileError
-from edge.formats.atomic_files import create_file, write_file
+from edge.formats.atomic_files import create_file, remove_strays, write_file
 from edge.formats.enrolment import is_due
 from edge.privacy.protected_keys import CODE, Passphrase
 
@@ -92,8 +93,9 @@ class CertificateAuthority:
             create_file(folder / _KEY_FILE, _private_pem(key, passphrase), mode=0o600)
             create_file(folder / _CERTIFICATE, pem(certificate), mode=0o644)
         except OSError as error:
-            raise KeyFileError(
-                f"{error.filename or folder}: {error.strerror}; name a new folder"
+            file = Path(error.filename or folder)
+            raise disk_full(file, error) or KeyFileError(
+                f"{file}: {error.strerror}; name a new folder"
             ) from None
         made = cls(folder, certificate, passphrase is not None, lambda: key)
         made.write_revoked((), now)
@@ -210,6 +212,8 @@ class CertificateAuthority:
     def keep_server_certificate(self, host: str, now: datetime) -> bool:
         """Make the server's certificate if there is none, or a third of its life is left.
 
+        One that is not valid yet is replaced too: the clock was ahead when it was made.
+
         Returns:
             Whether it was made.
 
@@ -221,11 +225,11 @@ class CertificateAuthority:
         except (OSError, ValueError):
             known = None
         wanted = x509.SubjectAlternativeName([_host_name(host)])
-        if known is not None and not is_due(known, now):
+        if known is not None and known.not_valid_before_utc <= now and not is_due(known, now):
             named = known.extensions.get_extension_for_class(x509.SubjectAlternativeName)
             if named.value == wanted:
                 return False
-        write_pair(self.server_file, *self.new_server(host, now))
+        _write_pair(self.server_file, *self.new_server(host, now))
         return True
 
     def new_server(
@@ -234,6 +238,19 @@ class CertificateAuthority:
         """A key and a certificate for a server."""
         key = ec.generate_private_key(ec.SECP256R1())
         return key, self.issue_server(host, key.public_key(), now)
+
+    def revoked(self) -> tuple[RevokedCertificate, ...]:
+        """The certificates that the list of revoked ones names; none if it is lost or damaged."""
+        try:
+            listed = x509.load_pem_x509_crl((self.folder / _CRL).read_bytes())
+        except (OSError, ValueError):
+            return ()
+        if not listed.is_signature_valid(self._opened().public_key()):
+            return ()
+        return tuple(
+            RevokedCertificate(one.serial_number, one.revocation_date_utc, _is_held(one))
+            for one in listed
+        )
 
     def write_revoked(self, revoked: Iterable[RevokedCertificate], now: datetime) -> None:
         """Write the list of revoked certificates, for the broker.
@@ -263,7 +280,14 @@ class CertificateAuthority:
         try:
             write_file(file, content, mode=0o644)
         except OSError as error:
-            raise KeyFileError(f"{file}: {error.strerror}; make it writable") from None
+            raise disk_full(file, error) or KeyFileError(
+                f"{file}: {error.strerror}; make it writable"
+            ) from None
+
+
+def _is_held(one: x509.RevokedCertificate) -> bool:
+    reason = one.extensions.get_extension_for_class(x509.CRLReason).value.reason
+    return reason is x509.ReasonFlags.certificate_hold
 
 
 def pem(certificate: x509.Certificate) -> bytes:
@@ -271,17 +295,25 @@ def pem(certificate: x509.Certificate) -> bytes:
     return certificate.public_bytes(serialization.Encoding.PEM)
 
 
-def write_pair(file: Path, key: ec.EllipticCurvePrivateKey, certificate: x509.Certificate) -> None:
-    """Write a certificate with its key into one file, so that they always belong together.
+def pair_bytes(key: ec.EllipticCurvePrivateKey, certificate: x509.Certificate) -> bytes:
+    """A certificate with its key as PEM, so that they always belong together."""
+    return _private_pem(key) + pem(certificate)
+
+
+def _write_pair(file: Path, key: ec.EllipticCurvePrivateKey, certificate: x509.Certificate) -> None:
+    """Write a certificate with its key into one file.
 
     Raises:
         KeyFileError: it cannot be written.
     """
     try:
         file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        write_file(file, _private_pem(key) + pem(certificate), mode=0o600)
+        remove_strays(file.parent, file.name)  # of a killed process, with a private key
+        write_file(file, pair_bytes(key, certificate), mode=0o600)
     except OSError as error:
-        raise KeyFileError(f"{file}: {error.strerror}; name a folder to write in") from None
+        raise disk_full(file, error) or KeyFileError(
+            f"{file}: {error.strerror}; name a folder to write in"
+        ) from None
 
 
 def _private_key(

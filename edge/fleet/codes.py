@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
+from edge.adapters.state.state_folder import disk_full
 from edge.errors import KeyFileError
 from edge.fleet.folder import FleetFolder
 from edge.formats.atomic_files import create_file
@@ -37,7 +38,9 @@ class CodeDigests:
         try:
             create_file(file, random_bytes(_KEY_BYTES), mode=0o600)
         except OSError as error:
-            raise KeyFileError(f"{file}: {error.strerror}; name a new folder") from None
+            raise disk_full(file, error) or KeyFileError(
+                f"{file}: {error.strerror}; name a new folder"
+            ) from None
         return cls.open(fleet)
 
     @classmethod

@@ -12,13 +12,19 @@ from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from edge.adapters.state.state_folder import exclusive
+from edge.adapters.state.state_folder import (
+    disk_full,
+    exclusive,
+    new_file,
+    private_folder,
+    storage_error,
+)
 from edge.errors import ConfigError, KeyFileError
-from edge.fleet.certificates import CertificateAuthority, RevokedCertificate, write_pair
+from edge.fleet.certificates import CertificateAuthority, RevokedCertificate, pair_bytes
 from edge.fleet.codes import CodeDigests
 from edge.fleet.folder import LARGEST_FILE, FleetFolder
 from edge.fleet.inventory import Inventory, read_inventory
-from edge.fleet.register import FleetRegister, IssuedCertificate
+from edge.fleet.register import FleetRegister, IssuedCertificate, RevokedSerial
 from edge.formats.atomic_files import write_file
 from edge.formats.enrolment import (
     SECRET_BYTES,
@@ -68,7 +74,7 @@ class EnrolmentOffice:
         return cls(
             fleet,
             CertificateAuthority.open(fleet.ca, passphrase),
-            FleetRegister(fleet.register),
+            FleetRegister.open(fleet.register),
             CodeDigests.open(fleet),
         )
 
@@ -220,7 +226,7 @@ class EnrolmentOffice:
         """Make key and certificate of the broker (with a host) or of another client of it.
 
         Raises:
-            KeyFileError: the file cannot be written.
+            OutboxError: the file exists, or cannot be written.
         """
         if host is not None:
             key, certificate = self.authority.new_server(host, now)
@@ -228,7 +234,8 @@ class EnrolmentOffice:
             key = ec.generate_private_key(ec.SECP256R1())
             certificate = self.authority.issue(name, key.public_key(), now, 397)
         self.register.note_client(name, _as_issued(certificate))
-        write_pair(out, key, certificate)
+        private_folder(out.parent)
+        new_file(out, pair_bytes(key, certificate))
 
     def write_revoked(self, now: datetime) -> None:
         """Write the list of revoked certificates again, with a later end.
@@ -238,6 +245,9 @@ class EnrolmentOffice:
         """
         # The server writes it too: without the lock it could write one that it has read before.
         with exclusive(self.fleet.ca / "crl.lock"):
+            self.register.keep_revoked(
+                RevokedSerial(one.serial, one.at, one.held) for one in self.authority.revoked()
+            )
             revoked = self.register.revoked(now)
             self.authority.write_revoked(
                 (RevokedCertificate(one.serial, one.at, one.held) for one in revoked), now
@@ -255,15 +265,20 @@ class EnrolmentOffice:
             file.parent.mkdir(mode=0o755, exist_ok=True)
             write_file(file, request.statement.keys.encode(), mode=0o644)
         except OSError as error:
-            raise KeyFileError(f"{file}: {error.strerror}; make the folder writable") from None
+            raise disk_full(file, error) or KeyFileError(
+                f"{file}: {error.strerror}; make the folder writable"
+            ) from None
 
     def _retire(self, name: str) -> None:
         file = self._public_file(name)
-        if file.exists():
-            former = file.parent / "former"
-            former.mkdir(exist_ok=True)
-            number = sum(1 for _ in former.glob(f"{name}.*"))
-            file.replace(former / f"{name}.{number}{PUBLIC_ENDING}")
+        former = file.parent / "former"
+        try:
+            if file.exists():
+                former.mkdir(exist_ok=True)
+                number = sum(1 for _ in former.glob(f"{name}.*"))
+                file.replace(former / f"{name}.{number}{PUBLIC_ENDING}")
+        except OSError as error:
+            raise storage_error(former, error) from None
 
     def _public_file(self, name: str) -> Path:
         return self.fleet.boxes / f"{name}{PUBLIC_ENDING}"

@@ -16,8 +16,9 @@ from __future__ import annotations
 
 import base64
 import binascii
+import logging
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from cryptography import x509
@@ -32,10 +33,14 @@ from edge.errors import EdgeError
 from edge.fleet.enrolling import EnrolmentOffice
 from edge.formats.enrolment import EST, LONGEST_REQUEST, OWN, RequestError
 
+log = logging.getLogger(__name__)
+
 PEER: Final = "edge_anpr_peer"
 """The key of the ASGI scope's state that holds the client's certificate, DER, or None."""
 
 RETRY_S: Final = 10
+_AWAY: Final = "the fleet's server cannot answer now; its operator sees why in its log\n"
+_AGAIN: Final = timedelta(minutes=1)
 _STATUS: Final = {"E_CLONE": 403, "E_ENROL": 403, "E_INVENTORY": 403, "E_CONFIG": 404}
 
 
@@ -70,6 +75,7 @@ class _EstServer:
         self._office = office
         self._utc = utc
         self._retry_s = retry_s
+        self._told: tuple[str, datetime] | None = None
 
     def answered(
         self, handler: Callable[[Request, bytes], Response]
@@ -91,9 +97,22 @@ class _EstServer:
                 told = {"WWW-Authenticate": 'Basic realm="edge-anpr fleet"'}
                 return PlainTextResponse(f"{error}\n", 401, headers=told)
             except EdgeError as error:
-                return PlainTextResponse(f"{error}\n", _STATUS.get(error.code, 503))
+                if error.code in _STATUS:
+                    return PlainTextResponse(f"{error}\n", _STATUS[error.code])
+                self._tell_operator(error.message)
+                return PlainTextResponse(_AWAY, 503)
 
         return endpoint
+
+    def _tell_operator(self, problem: str) -> None:
+        """Log a problem of the server's own; again after a minute, so that no client fills the log.
+
+        Its text names files of this machine, which concern no client.
+        """
+        now = self._utc()
+        if self._told is None or self._told[0] != problem or abs(now - self._told[1]) >= _AGAIN:
+            self._told = (problem, now)
+            log.error("%s", problem)
 
     def cacerts(self, _request: Request, _body: bytes) -> Response:
         return _certificates([self._office.authority.certificate])

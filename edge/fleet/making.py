@@ -16,6 +16,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final
 
+from edge.adapters.state.state_folder import disk_full
 from edge.errors import ConfigError, KeyFileError, UsageError
 from edge.fleet.certificates import CertificateAuthority
 from edge.fleet.codes import CodeDigests
@@ -100,6 +101,7 @@ def make_fleet(
     Raises:
         UsageError: `authority` or `host` cannot be used.
         ConfigError: a file cannot be written, or `fleet.yaml` is there and wrong.
+        OutboxError: the register of a fleet that is there is missing or cannot be used.
         KeyFileError: a key is there already, or cannot be written; `E_PASSPHRASE`: there is one
             without a passphrase, and one was asked for.
     """
@@ -135,6 +137,7 @@ def make_fleet(
                 code=CODE,
             )
         CodeDigests.open(fleet)
+        FleetRegister.open(fleet.register)
     else:
         _require_unused(fleet.ca)
         chosen = None if passphrase is None else passphrase()
@@ -142,10 +145,10 @@ def make_fleet(
         made = CertificateAuthority.make(new.ca, authority, now, chosen)
         made.keep_server_certificate(fleet.config.host, now)
         CodeDigests.make(new, random_bytes)
-        _moved(draft, fleet.ca)
+        FleetRegister.make(fleet.register)
+        _moved(draft, fleet.ca)  # the last step: with an authority, a missing register is lost
         files += ["ca/ca.key", "ca/ca.pem", "ca/crl.pem", "ca/codes.key"]
     _cleared(draft)
-    FleetRegister(fleet.register)
     return MadeFleet(tuple(files), ca_digest(made.der).hex())
 
 
@@ -205,7 +208,9 @@ def _moved(draft: Path, folder: Path) -> None:
             if error.errno in {errno.ENOTEMPTY, errno.EEXIST}
             else "remove it; where a link or another disk is to take its place, move it there later"
         )
-        raise ConfigError(f"{folder}: {error.strerror}; {cure}") from None
+        raise disk_full(folder, error) or ConfigError(
+            f"{folder}: {error.strerror}; {cure}"
+        ) from None
 
 
 def _written(file: Path, text: str) -> bool:
@@ -215,5 +220,7 @@ def _written(file: Path, text: str) -> bool:
     except FileExistsError:
         return False
     except OSError as error:
-        raise ConfigError(f"{file}: {error.strerror}; name a folder that can be written") from None
+        raise disk_full(file, error) or ConfigError(
+            f"{file}: {error.strerror}; name a folder that can be written"
+        ) from None
     return True

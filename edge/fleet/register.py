@@ -7,17 +7,26 @@ state before or after it. Server and commands may use it at the same time.
 from __future__ import annotations
 
 import contextlib
+import os
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Final
 
+from typing_extensions import Self
+
+from edge.adapters.state.database import known_problem, transaction
+from edge.adapters.state.state_folder import storage_error
 from edge.errors import OutboxError
 from edge.formats.enrolment import EnrolmentRequest, RequestError, box_name, fingerprint
 
 _BUSY_S: Final = 10.0
+_LONGEST_LIFE: Final = timedelta(days=398)
+"""No certificate of a box or client is valid for longer."""
+_LOST: Final = "(lost)"
+"""The name of a certificate that only the list of revoked ones still knows."""
 _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS code (
     digest BLOB PRIMARY KEY, name TEXT NOT NULL UNIQUE, expires REAL NOT NULL, request TEXT
@@ -83,18 +92,48 @@ class RevokedSerial:
 
 
 class FleetRegister:
-    """The register of one fleet.
-
-    Args:
-        file: the database; it is made if it is missing.
-    """
+    """The register of one fleet. Made by `FleetRegister.open` or `FleetRegister.make`."""
 
     def __init__(self, file: Path) -> None:
         self._file = file
-        with self._transaction() as database:
+
+    @classmethod
+    def make(cls, file: Path) -> Self:
+        """Make the register of a new fleet; one that is there stays as it is.
+
+        Raises:
+            OutboxError: it cannot be written.
+        """
+        try:
+            # For its owner only, from the first moment.
+            os.close(os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        except OSError as error:
+            raise storage_error(file, error) from None
+        made = cls(file)
+        with made._transaction() as database:
             for statement in _SCHEMA.split(";"):
                 database.execute(statement)
-        file.chmod(0o600)
+        return made
+
+    @classmethod
+    def open(cls, file: Path) -> Self:
+        """Open the register of a fleet.
+
+        A missing or empty one is not made anew: nobody would be revoked any more.
+
+        Raises:
+            OutboxError: it is missing, or cannot be used.
+        """
+        found = cls(file)
+        if file.exists() and file.stat().st_size:
+            with found._transaction() as database:
+                known = "SELECT count(*) FROM sqlite_master WHERE name = 'certificate'"
+                if database.execute(known).fetchone()[0]:
+                    return found
+        raise OutboxError(
+            f"{file}: missing or empty, so nothing says which certificates are revoked; restore it "
+            "from a copy. If there is none, make a new authority as docs/fleet.md says"
+        )
 
     # --- codes ---------------------------------------------------------------------------------
 
@@ -385,6 +424,27 @@ class FleetRegister:
                 (str(issued.serial), name, issued.ends.timestamp()),
             )
 
+    def keep_revoked(self, found: Iterable[RevokedSerial]) -> None:
+        """Revoke certificates that the published list names and this register does not.
+
+        A register that was restored from a copy lacks what happened since the copy was made.
+
+        Args:
+            found: the entries of the list; none of them becomes valid again.
+        """
+        with self._transaction() as database:
+            for one in found:
+                serial, at = str(one.serial), one.at.timestamp()
+                database.execute(
+                    "INSERT OR IGNORE INTO certificate (serial, name, ends) VALUES (?, ?, ?)",
+                    (serial, _LOST, (one.at + _LONGEST_LIFE).timestamp()),
+                )
+                database.execute(
+                    "UPDATE certificate SET revoked = ?, held = ? "
+                    "WHERE serial = ? AND revoked IS NULL",
+                    (at, one.held, serial),
+                )
+
     def revoked(self, now: datetime) -> Sequence[RevokedSerial]:
         """The revoked and held certificates that would still be valid."""
         since = (now - timedelta(days=1)).timestamp()
@@ -399,19 +459,16 @@ class FleetRegister:
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
         try:
+            # `mode=rw`: a register that is lost meanwhile is not made anew.
+            address = f"{self._file.absolute().as_uri()}?mode=rw"
             with contextlib.closing(
-                sqlite3.connect(self._file, timeout=_BUSY_S, isolation_level=None)
+                sqlite3.connect(address, timeout=_BUSY_S, isolation_level=None, uri=True)
             ) as database:
                 database.execute("PRAGMA synchronous = FULL")
-                database.execute("BEGIN IMMEDIATE")
-                try:
+                with transaction(database):
                     yield database
-                except BaseException:
-                    database.execute("ROLLBACK")
-                    raise
-                database.execute("COMMIT")
         except sqlite3.Error as error:
-            raise OutboxError(
+            raise known_problem(self._file, str(error)) or OutboxError(
                 f"{self._file}: the fleet's register cannot be used ({error}); check disk and "
                 "permissions, or restore it from a copy"
             ) from None

@@ -7,18 +7,23 @@ rendered policy that is signed is replaced only by another signed one, or by one
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from edge.adapters.broker.topics import ROOT, BoxTopics
-from edge.errors import ConfigError, EdgeError, PolicyError
+from edge.adapters.state.state_folder import (
+    disk_full,
+    locked_folder,
+    storage_error,
+    temporary_folder,
+)
+from edge.errors import ConfigError, EdgeError, OutboxError, PolicyError
 from edge.fleet.folder import LARGEST_FILE, FleetFolder
 from edge.fleet.inventory import Inventory, InventoryBox
 from edge.fleet.templates import Template, read_template
-from edge.formats.atomic_files import write_file
+from edge.formats.atomic_files import remove_strays, write_file
 from edge.formats.enrolment import CA_FILE, IDENTITY_FILE
 from edge.formats.problems import MistakesError, Problem, refuse
 from edge.formats.yaml_document import Document, read_bytes, read_document
@@ -56,6 +61,7 @@ def render(fleet: FleetFolder, inventory: Inventory, check: CheckSite) -> tuple[
 
     Raises:
         ConfigError: what is wrong with templates, values or rendered files; a line for each.
+        OutboxError: there is no room for temporary files.
         PolicyError: `E_DPIA_WIDENING`: a signed policy would be replaced by an unsigned one that
             does more, or rests on something else.
     """
@@ -68,7 +74,7 @@ def render(fleet: FleetFolder, inventory: Inventory, check: CheckSite) -> tuple[
             if box.template not in templates:
                 templates[box.template] = read_template(fleet.templates / box.template)
             rendered.append(_rendered(fleet, inventory, box, templates[box.template], check, known))
-        except PolicyError:
+        except (PolicyError, OutboxError):
             raise
         except MistakesError as mistakes:
             problems += (one for one in mistakes.problems if one not in problems)
@@ -84,6 +90,11 @@ def write(fleet: FleetFolder, rendered: Sequence[RenderedSite]) -> None:
     Raises:
         ConfigError: one cannot be written.
     """
+    with locked_folder(fleet.path):
+        _write(fleet, rendered)
+
+
+def _write(fleet: FleetFolder, rendered: Sequence[RenderedSite]) -> None:
     try:
         for one in rendered:
             folder = fleet.site(one.box.site, one.box.box)
@@ -92,11 +103,14 @@ def write(fleet: FleetFolder, rendered: Sequence[RenderedSite]) -> None:
             for name, content in one.files.items():
                 (folder / name).parent.mkdir(parents=True, exist_ok=True)
                 write_file(folder / name, content, mode=0o644)
+            for place in {(folder / name).parent for name in one.files}:
+                remove_strays(place, "")  # of a command that was killed
         text = "".join(access_list(fleet.config.authority, [one.box for one in rendered]))
         write_file(fleet.access_list, text.encode(), mode=0o644)
     except OSError as error:
-        raise ConfigError(
-            f"{error.filename or fleet.path}: {error.strerror}; name a folder that can be written"
+        file = Path(error.filename or fleet.path)
+        raise disk_full(file, error) or ConfigError(
+            f"{file}: {error.strerror}; name a folder that can be written"
         ) from None
 
 
@@ -115,11 +129,13 @@ def _rendered(
     for path in template.fixed_files():
         name = path.relative_to(template.folder).as_posix()
         files[name] = read_bytes(path, LARGEST_FILE)
-    with tempfile.TemporaryDirectory(prefix="edge-anpr-fleet-") as staged:
-        folder = Path(staged)
-        for name, content in files.items():
-            (folder / name).parent.mkdir(exist_ok=True)
-            (folder / name).write_bytes(content)
+    with temporary_folder() as folder:
+        try:
+            for name, content in files.items():
+                (folder / name).parent.mkdir(exist_ok=True)
+                (folder / name).write_bytes(content)
+        except OSError as error:
+            raise storage_error(folder, error) from error
         try:
             key = (template.folder, files[POLICY_FILE])
             policy = _checked(folder, box, known.get(key), check)

@@ -6,18 +6,16 @@ The archive of a release holds one wheel for each package, the product's own amo
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import re
 import shutil
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from edge.adapters.state.state_folder import storage_error
 from edge.formats.atomic_files import replacing, sync_folder
-from edge.updates.problems import UpdateError, UpdateStateError
+from edge.updates.problems import UpdateError, explained
 from edge.updates.targets import LARGEST_BYTES
 
 REQUIREMENTS: Final = "requirements.txt"
@@ -51,7 +49,7 @@ def pack_release(wheels: Sequence[Path], version: str, out: Path) -> None:
         package = re.sub(r"[-_.]+", "-", named[1]).lower()
         if package in lines:
             raise UpdateError(f"{wheel}: a second wheel of {package}; keep the one for the boxes")
-        with _explained(wheel), wheel.open("rb") as file:
+        with explained(wheel), wheel.open("rb") as file:
             digest = hashlib.sha256(file.read()).hexdigest()
         lines[package] = f"{package}=={named[2]} --hash=sha256:{digest}\n"
     own = lines.get(PRODUCT.replace("_", "-"), "")
@@ -74,7 +72,7 @@ def pack_files(files: Sequence[Path], out: Path, more: dict[str, bytes] | None =
     if wrong is not None:
         raise UpdateError(f"{wrong}: twice, or a name that no archive can have; rename the file")
     with (
-        _explained(out),
+        explained(out),
         replacing(out, mode=0o644) as stream,
         zipfile.ZipFile(stream, "w") as made,
     ):
@@ -94,7 +92,7 @@ def unpack(archive: Path, folder: Path) -> tuple[str, ...]:
         UpdateStateError: it cannot be read or written.
     """
     try:
-        with _explained(folder), zipfile.ZipFile(archive) as packed:
+        with explained(folder), zipfile.ZipFile(archive) as packed:
             entries = packed.infolist()
             names = [one.filename for one in entries]
             if len(names) > _MOST_FILES or len(set(names)) < len(names):
@@ -121,11 +119,3 @@ def _entry(file: Path) -> zipfile.ZipInfo:
 
 def _unusable(archive: Path, why: str) -> UpdateError:
     return UpdateError(f"{archive.name}: not an archive of updates ({why}); have it made again")
-
-
-@contextlib.contextmanager
-def _explained(file: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise UpdateStateError(storage_error(file, error).message) from None

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+
+from edge.adapters.state.state_folder import storage_error
 from edge.errors import EdgeError, ExitCode
 
 
@@ -37,3 +42,18 @@ class WaveError(UpdateError):
     """The plan or a report of a wave cannot be used, or the wave is halted."""
 
     default_code = "E_WAVE"
+
+
+@contextlib.contextmanager
+def explained(place: Path) -> Iterator[None]:
+    """Turn a system error in the block into one line that names a file or folder, and the cure.
+
+    Raises:
+        UpdateStateError: in place of an `OSError`; `E_DISK_FULL`: the disk is full.
+    """
+    try:
+        yield
+    except OSError as error:
+        told = storage_error(place, error)
+        code = told.code if told.code == "E_DISK_FULL" else None
+        raise UpdateStateError(told.message, code=code) from None

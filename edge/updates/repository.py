@@ -2,11 +2,15 @@
 
     FOLDER/pending/root.json, targets.json    waits for signatures of vendor and controller
     FOLDER/public/metadata, public/targets    what a web server serves
+    FOLDER/publish.lock                       held while a command changes them
 
 Root and targets need two keys, the vendor's and the controller's. Snapshot, timestamp and waves
 need the online key. Published files have a version or digest in their names and are never changed,
 except timestamp.json, which is replaced last. So an upload that stops half way changes nothing for
 a box.
+
+A box takes no metadata of a version below one that it has seen. So where a published file is lost,
+nothing that follows it is made from an older one.
 """
 
 from __future__ import annotations
@@ -19,7 +23,6 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from tuf.api.exceptions import RepositoryError
 from tuf.api.metadata import (
     DelegatedRole,
     Delegations,
@@ -31,14 +34,20 @@ from tuf.api.metadata import (
     Targets,
     Timestamp,
 )
-from tuf.api.serialization.json import JSONSerializer
 
-from edge.adapters.state.state_folder import exclusive, storage_error
-from edge.formats.atomic_files import replacing, write_file
+from edge.adapters.state.state_folder import exclusive
+from edge.formats.atomic_files import remove_strays, replacing, write_file
 from edge.formats.regular_files import open_regular_file
 from edge.formats.signing import PublicKey, SigningKey
-from edge.updates.problems import UpdateError, UpdateSignatureError, UpdateStateError
-from edge.updates.signing import sign_metadata, tuf_key
+from edge.updates.metadata_files import metadata_bytes, read_bytes, read_metadata
+from edge.updates.problems import UpdateError, UpdateSignatureError, UpdateStateError, explained
+from edge.updates.signing import (
+    ReleaseKeys,
+    lacks_online,
+    lacks_signatures,
+    sign_metadata,
+    tuf_key,
+)
 from edge.updates.targets import LARGEST_BYTES, TargetFacts
 from edge.updates.waves import PATH, PATTERN, ROLE, WavesDocument, parse_waves
 
@@ -51,30 +60,10 @@ TIMESTAMP_DAYS: Final = 7
 BOTH: Final = 2
 """How many keys sign root and targets: the vendor's and the controller's."""
 
-LARGEST_METADATA: Final = 5_000_000
 _BLOCK: Final = 1024 * 1024
+_OFFLINE: Final = ("root", "targets")
+_COPY: Final = "copy it back from the web server that serves it, or from a backup"
 _AnySigned = TypeVar("_AnySigned", Root, Targets, Snapshot, Timestamp)
-
-
-@dataclass(frozen=True, slots=True)
-class ReleaseKeys:
-    """The public keys of a repository."""
-
-    vendor: PublicKey
-    controller: PublicKey
-    online: PublicKey
-
-    def require_separate(self) -> None:
-        """Refuse one key for two of them.
-
-        Raises:
-            UpdateError: two of them are the same key.
-        """
-        if len({self.vendor.key_id, self.controller.key_id, self.online.key_id}) < 3:
-            raise UpdateError(
-                "vendor, controller and online key must be three different keys; make each with "
-                "`edge-anpr keys new signer`, on the machine of its owner"
-            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,8 +104,15 @@ class ReleaseRepository:
             UpdateError: there is a repository already, or two keys are the same.
         """
         keys.require_separate()
-        if self.pending.exists() or self.public.exists():
-            raise UpdateError(f"{self.folder}: a repository already; name a new folder")
+        with explained(self.folder):
+            self.folder.mkdir(mode=0o755, parents=True, exist_ok=True)
+        with self._alone():
+            # A command that was killed has left one of the two files at most.
+            if self.public.exists() or all(map(Path.exists, map(self._pending, _OFFLINE))):
+                raise UpdateError(f"{self.folder}: a repository already; name a new folder")
+            return self._begun(keys)
+
+    def _begun(self, keys: ReleaseKeys) -> tuple[Path, Path]:
         offline = [keys.vendor, keys.controller]
         root = Root(expires=self._in(ROOT_DAYS), consistent_snapshot=True)
         for role in ("root", "targets"):
@@ -134,15 +130,15 @@ class ReleaseRepository:
         Raises:
             UpdateError: this version is offered already, or the archive is missing or too large.
         """
-        targets = self._next_targets()
-        if facts.path in targets.targets:
-            raise UpdateError(
-                f"{facts.path}: offered already; a version is never replaced, so choose a newer one"
-            )
-        size, digest = self._serve(archive, facts.path)
-        file = TargetFile(size, {"sha256": digest}, facts.path, {"custom": facts.model_dump()})
-        targets.targets[facts.path] = file
-        return self._await(targets)
+        with self._alone():
+            targets = self._next_targets()
+            if facts.path in targets.targets:
+                told = "offered already; a version is never replaced, so choose a newer one"
+                raise UpdateError(f"{facts.path}: {told}")
+            size, digest = self._serve(archive, facts.path)
+            file = TargetFile(size, {"sha256": digest}, facts.path, {"custom": facts.model_dump()})
+            targets.targets[facts.path] = file
+            return self._await(targets)
 
     def withdraw(self, path: str) -> Path:
         """Prepare targets that no longer offer an archive.
@@ -150,18 +146,20 @@ class ReleaseRepository:
         Raises:
             UpdateError: it is not offered.
         """
-        targets = self._next_targets()
-        if targets.targets.pop(path, None) is None:
-            offered = ", ".join(sorted(targets.targets)) or "nothing"
-            raise UpdateError(f"{path}: not offered; offered is {offered}")
-        return self._await(targets)
+        with self._alone():
+            targets = self._next_targets()
+            if targets.targets.pop(path, None) is None:
+                offered = ", ".join(sorted(targets.targets)) or "nothing"
+                raise UpdateError(f"{path}: not offered; offered is {offered}")
+            return self._await(targets)
 
     def renew(self, *, root: bool = False) -> tuple[Path, ...]:
         """Prepare the same targets, and the same root if wanted, with a later end."""
-        renewed = [self._await(self._next_targets())]
-        if root:
-            renewed.append(self._await(self._next_root()))
-        return tuple(renewed)
+        with self._alone():
+            renewed = [self._await(self._next_targets())]
+            if root:
+                renewed.append(self._await(self._next_root()))
+            return tuple(renewed)
 
     def rotate(self, old: PublicKey, new: PublicKey, *, online: bool = False) -> tuple[Path, ...]:
         """Prepare a root in which a key is replaced, and targets under it.
@@ -176,6 +174,10 @@ class ReleaseRepository:
         Raises:
             UpdateError: the old key is no such key, or the new one is in use.
         """
+        with self._alone():
+            return self._rotated(old, new, online=online)
+
+    def _rotated(self, old: PublicKey, new: PublicKey, *, online: bool) -> tuple[Path, ...]:
         root, targets = self._next_root(), self._next_targets()
         roles = ("snapshot", "timestamp") if online else ("root", "targets")
         if new.key_id in root.keys:
@@ -204,8 +206,10 @@ class ReleaseRepository:
         Raises:
             UpdateSignatureError: the online key is another one.
             UpdateError: nothing was ever published, and not all is signed.
+            UpdateStateError: a published file is lost or damaged.
         """
-        with exclusive(self.folder / "publish.lock"):
+        with self._alone():
+            self._require_whole()
             waiting: list[str] = []
             root, targets = self._chosen(online, waiting)
             self._require_served(targets.signed)
@@ -222,6 +226,9 @@ class ReleaseRepository:
             snapshot.meta = meta
             self._publish(self._signed(snapshot, online, root.signed))
             timestamp = self._next(Timestamp, Timestamp(expires=self._in(TIMESTAMP_DAYS)))
+            # Each publication has both, the snapshot first. So this is right if timestamp.json is
+            # lost too.
+            timestamp.version = max(timestamp.version, snapshot.version)
             timestamp.snapshot_meta = MetaFile(snapshot.version)
             self._publish(self._signed(timestamp, online, root.signed))
             for published in (root, targets):
@@ -235,7 +242,19 @@ class ReleaseRepository:
             return WavesDocument()
         file = found.signed.targets[PATH]
         path = self.targets / _hashed(PATH, file.hashes["sha256"])
-        return parse_waves(_read(path))
+        content = read_bytes(path) if path.exists() else b""
+        if hashlib.sha256(content).hexdigest() != file.hashes["sha256"]:
+            raise UpdateStateError(f"{path}: missing or damaged; {_COPY}")
+        return parse_waves(content)
+
+    def is_finished(self) -> bool:
+        """Whether boxes see all of the newest publication; not if it was interrupted."""
+        roles = ("timestamp", "snapshot", ROLE)
+        timestamp, snapshot, role = (one and one.signed for one in map(self.newest, roles))
+        return (timestamp and timestamp.snapshot_meta.version, role and role.version) == (
+            snapshot and snapshot.version,
+            snapshot and snapshot.meta[f"{ROLE}.json"].version,
+        )
 
     def offered(self) -> Mapping[str, TargetFile]:
         """The published archives by their paths."""
@@ -257,8 +276,8 @@ class ReleaseRepository:
         offered = (pending, self.newest("targets"))
         for root in self._complete_roots(waiting):
             for targets in filter(None, offered):
-                lacks = _lacks(root.signed, "targets", targets)
-                lacks = lacks or _lacks_online(root.signed, targets.signed, online)
+                lacks = lacks_signatures(root.signed, "targets", targets)
+                lacks = lacks or lacks_online(root.signed, targets.signed, online)
                 if lacks is None:
                     return root, targets
                 waits = self._pending("targets" if targets is pending else "root")
@@ -273,22 +292,39 @@ class ReleaseRepository:
         if pending is None:
             return published
         for judge in (pending, *published):
-            lacks = _lacks(judge.signed, "root", pending)
+            lacks = lacks_signatures(judge.signed, "root", pending)
             if lacks is not None:
                 waiting.append(f"{self._pending('root')}: {lacks}")
                 return published
         return [pending, *published]
 
+    def _require_whole(self) -> None:
+        """Refuse to go on from less than boxes may have seen.
+
+        Raises:
+            UpdateStateError: published metadata is lost.
+        """
+        timestamp, snapshot = self.newest("timestamp"), self.newest("snapshot")
+        roots = self._versions("root")
+        wanted = [f"{one}.root.json" for one in range(1, max(roots, default=0))]
+        if timestamp is not None:
+            wanted.append(f"{timestamp.signed.snapshot_meta.version}.snapshot.json")
+        if snapshot is not None:
+            wanted += [f"{one.version}.{name}" for name, one in snapshot.signed.meta.items()]
+        for name in wanted:
+            if not (self.metadata / name).exists():
+                raise UpdateStateError(f"{self.metadata / name}: missing; {_COPY}")
+
     def _require_served(self, targets: Targets) -> None:
         """Refuse targets of which an archive is not where it is served.
 
         Raises:
-            UpdateError: it is missing or cut off.
+            UpdateStateError: it is missing or cut off.
         """
         for path, file in targets.targets.items():
             served = self.targets / _hashed(path, file.hashes["sha256"])
             if not served.is_file() or served.stat().st_size != file.length:
-                raise UpdateError(f"{served}: missing or cut off; restore it from a copy")
+                raise UpdateStateError(f"{served}: missing or cut off; {_COPY}")
 
     def _nothing(self, waiting: list[str]) -> UpdateError:
         """The error of a repository of which nothing can be published."""
@@ -327,7 +363,7 @@ class ReleaseRepository:
     ) -> Metadata[Any]:
         made: Metadata[Any] = Metadata(content)
         sign_metadata(made, online)
-        if _lacks(judge, role or content.type, made) is not None:
+        if lacks_signatures(judge, role or content.type, made) is not None:
             raise UpdateSignatureError(
                 f"--online-key: key {online.public.key_id} of {online.signer} is not the online "
                 "key of this repository; name the file of that key"
@@ -335,6 +371,21 @@ class ReleaseRepository:
         return made
 
     # --- files --------------------------------------------------------------------------------
+
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Let no other command change the repository meanwhile; remove what killed ones left.
+
+        Raises:
+            UpdateError: there is no such folder.
+        """
+        if not self.folder.is_dir():
+            raise self._nothing([])
+        with exclusive(self.folder / "publish.lock"):
+            with explained(self.public):
+                for folder in filter(Path.is_dir, self.public.rglob("*")):
+                    remove_strays(folder, "")
+            yield
 
     def _next(self, kind: type[_AnySigned], fresh: _AnySigned) -> _AnySigned:
         before = self.newest(kind.type)
@@ -352,6 +403,7 @@ class ReleaseRepository:
 
     def _following(self, role: str, days: int) -> Any:  # noqa: ANN401 - Root or Targets
         """What is pending, without its signatures, or what follows what is published."""
+        self._require_whole()
         published, pending = self.newest(role), self._load(self._pending(role))
         chosen = pending or published
         if chosen is None:
@@ -364,7 +416,7 @@ class ReleaseRepository:
     def _await(self, content: Root | Targets) -> Path:
         """Write metadata that waits for its signatures."""
         file = self._pending(content.type)
-        self._write(file, _bytes(Metadata(content)))
+        self._write(file, metadata_bytes(Metadata(content)))
         return file
 
     def _pending(self, role: str) -> Path:
@@ -373,13 +425,23 @@ class ReleaseRepository:
     def newest(self, role: str) -> Metadata[Any] | None:
         """The published metadata of a role, or None."""
         if role == "timestamp":
-            return self._load(self.metadata / "timestamp.json")
-        versions = [
+            name = "timestamp.json"
+        elif versions := self._versions(role):
+            name = f"{max(versions)}.{role}.json"
+        else:
+            return None
+        try:
+            return self._load(self.metadata / name)
+        except UpdateStateError:
+            raise UpdateStateError(f"{self.metadata / name}: damaged; {_COPY}") from None
+
+    def _versions(self, role: str) -> list[int]:
+        """The versions of a role that were published."""
+        return [
             int(number)
             for file in self.metadata.glob(f"*.{role}.json")
             if (number := file.name.split(".")[0]).isdecimal()
         ]
-        return self._load(self.metadata / f"{max(versions)}.{role}.json") if versions else None
 
     def _load(self, file: Path) -> Metadata[Any] | None:
         return read_metadata(file) if file.exists() else None
@@ -395,29 +457,30 @@ class ReleaseRepository:
     def _publish(self, metadata: Metadata[Any], role: str | None = None) -> None:
         name = role or metadata.signed.type
         versioned = name if name == "timestamp" else f"{metadata.signed.version}.{name}"
-        self._write(self.metadata / f"{versioned}.json", _bytes(metadata))
+        self._write(self.metadata / f"{versioned}.json", metadata_bytes(metadata))
 
     def _serve(self, archive: Path, path: str) -> tuple[int, str]:
         """Copy an archive to where it is served; returns its size and SHA-256 digest."""
         digest, size = hashlib.sha256(), 0
         if not archive.is_file():
             raise UpdateError(f"{archive}: no such file; name the archive to offer")
-        with _explained(archive), open_regular_file(archive) as source:
+        with explained(archive), open_regular_file(archive) as source:
             while block := source.read(_BLOCK):
                 digest.update(block)
                 size += len(block)
             if size > LARGEST_BYTES:
                 raise UpdateError(f"{archive}: {size} bytes are over the limit {LARGEST_BYTES}")
             file = self.targets / _hashed(path, digest.hexdigest())
-            file.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
             source.seek(0)
-            with replacing(file, mode=0o644) as served:
-                while block := source.read(_BLOCK):
-                    served.write(block)
+            with explained(file):
+                file.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+                with replacing(file, mode=0o644) as served:
+                    while block := source.read(_BLOCK):
+                        served.write(block)
         return size, digest.hexdigest()
 
     def _write(self, file: Path, content: bytes) -> None:
-        with _explained(file):
+        with explained(file):
             file.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
             write_file(file, content, mode=0o644)
 
@@ -425,71 +488,12 @@ class ReleaseRepository:
         return self._now + timedelta(days=days)
 
 
-def read_metadata(file: Path) -> Metadata[Any]:
-    """Metadata from a file; nothing in it is proven.
-
-    Raises:
-        UpdateStateError: it cannot be read, or is no metadata.
-    """
-    try:
-        return Metadata.from_bytes(_read(file))
-    except RepositoryError:
-        raise UpdateStateError(
-            f"{file}: no metadata of updates; get the file again from who sent it"
-        ) from None
-
-
-def write_signed(file: Path, metadata: Metadata[Any]) -> None:
-    """Write metadata back to the file that it was read from."""
-    with _explained(file):
-        write_file(file, _bytes(metadata), mode=0o644)
-
-
 def _delegations(online: PublicKey) -> Delegations:
     role = DelegatedRole(ROLE, [online.key_id], 1, terminating=True, paths=[PATTERN])
     return Delegations({online.key_id: tuf_key(online)}, {ROLE: role})
-
-
-def _lacks(judge: Root | Targets, role: str, metadata: Metadata[Any]) -> str | None:
-    """Which signatures metadata lacks, or None."""
-    result = judge.get_verification_result(role, metadata.signed_bytes, metadata.signatures)
-    if result.verified:
-        return None
-    missing = ", ".join(sorted(result.unsigned)) or "a valid one"
-    return (
-        f"{role} needs {result.threshold} signatures and has {len(result.signed)}; missing: "
-        f"{missing}; sign it with `edge-anpr fleet release sign`"
-    )
-
-
-def _lacks_online(root: Root, targets: Targets, online: SigningKey) -> str | None:
-    """Why an online key does not count under this root and these targets, or None."""
-    key = online.public.key_id
-    waves = (targets.delegations.roles or {}).get(ROLE) if targets.delegations else None
-    for one in (root.roles["snapshot"], root.roles["timestamp"], waves):
-        if one is None or key not in one.keyids:
-            return f"the online key {key} is another one than they name; give that one"
-    return None
 
 
 def _hashed(path: str, digest: str) -> str:
     """The name under which a target is served: with its digest before its own name."""
     folder, _, name = path.rpartition("/")
     return f"{folder}/{digest}.{name}"
-
-
-def _bytes(metadata: Metadata[Any]) -> bytes:
-    return metadata.to_bytes(JSONSerializer(compact=False))
-
-
-def _read(file: Path) -> bytes:
-    with _explained(file), open_regular_file(file) as stream:
-        return stream.read(LARGEST_METADATA)
-
-
-@contextlib.contextmanager
-def _explained(file: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise UpdateStateError(storage_error(file, error).message) from None

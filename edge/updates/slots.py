@@ -10,25 +10,23 @@ A link is replaced by renaming a new one over it, so there is always one of the 
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import os
 import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
 from edge.adapters.models.manifest import MANIFEST_FILE, WeightsEntry, read_manifest
 from edge.adapters.models.weights import sha256_of
-from edge.adapters.state.state_folder import storage_error
+from edge.adapters.state.state_folder import temporary_folder
 from edge.errors import ModelError
 from edge.formats.atomic_files import sync_folder, write_file
 from edge.texts import LANGUAGES, words_problem
 from edge.updates.archive import PRODUCT, REQUIREMENTS, unpack
-from edge.updates.problems import UpdateError, UpdateStateError
+from edge.updates.problems import UpdateError, UpdateStateError, explained
 from edge.updates.targets import Kind, TargetFacts, version_key
 
 CURRENT: Final = "current"
@@ -79,7 +77,7 @@ class Slot:
     def point(self, version: str | None, link: str = CURRENT) -> None:
         """Make a link name a version, atomically; None removes the link."""
         place, fresh = self._links / link, self._links / f".{link}.new"
-        with _explained(place):
+        with explained(place):
             if version is None:
                 place.unlink(missing_ok=True)
             else:
@@ -107,7 +105,7 @@ class Slot:
         folder = self.versions / facts.version
         if self.has(facts.version):
             return folder
-        with _explained(folder):
+        with explained(folder):
             self.versions.mkdir(mode=0o755, parents=True, exist_ok=True)
             if folder.exists():
                 shutil.rmtree(folder)
@@ -125,7 +123,7 @@ class Slot:
         """Remove old versions; those that a link names and the newest others stay."""
         named = {self.current(), self.current(PROVEN)} if self.switched else set()
         others = sorted(set(self.complete()) - named, key=version_key, reverse=True)
-        with _explained(self.versions):
+        with explained(self.versions):
             for version in others[_KEPT:]:
                 (self.versions / version / COMPLETE).unlink()
                 shutil.rmtree(self.versions / version)
@@ -148,8 +146,8 @@ def require_usable(archive: Path, facts: TargetFacts) -> None:
     if not archive.is_file():
         return  # whoever copies it says that it is missing
     check = _wheels if facts.kind == "release" else _CHECKS[facts.kind]
-    with _explained(archive), tempfile.TemporaryDirectory() as folder:
-        check(archive, Path(folder) / facts.version, facts.version)
+    with explained(archive), temporary_folder() as folder:
+        check(archive, folder / facts.version, facts.version)
 
 
 def _wheels(archive: Path, folder: Path, version: str) -> None:
@@ -265,11 +263,3 @@ def _run(what: str, *command: str) -> str:
         last = (told.strip().splitlines() or ["no word"])[-1][:300]
         raise kind(f"{what} of the new version failed: {last}")
     return done.stdout
-
-
-@contextlib.contextmanager
-def _explained(place: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise UpdateStateError(storage_error(place, error).message) from None

@@ -18,17 +18,16 @@ import os
 import shutil
 import sqlite3
 import stat
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
 from edge.adapters.state import outbox_file
-from edge.adapters.state.state_folder import is_locked, storage_error
+from edge.adapters.state.state_folder import is_locked
 from edge.adapters.state.state_version import is_known, require_known
 from edge.adapters.state.statistics import FILE_NAME as STATISTICS
 from edge.errors import EdgeError, OutboxError
 from edge.formats.atomic_files import replacing, sync_folder
-from edge.updates.problems import UpdateStateError
+from edge.updates.problems import UpdateStateError, explained
 
 COPY: Final = "state-before"
 NEWER: Final = "state-newer"
@@ -54,7 +53,7 @@ def require_room(state: Path, work: Path, *, copies: bool) -> None:
     Raises:
         UpdateStateError: `E_DISK_FULL`.
     """
-    with _explained(work):
+    with explained(work):
         found = [one.lstat().st_size for name in GOES_BACK if (one := state / name).is_file()]
         needs = {work: SPARE_BYTES + (2 * sum(found) if copies else 0), state: SPARE_BYTES}
         for folder, needed in needs.items():
@@ -78,7 +77,7 @@ def copy_state(state: Path, work: Path) -> None:
             code="E_STATE_LOCKED",
         )
     copy, fresh = work / COPY, work / f".{COPY}.new"
-    with _explained(work):
+    with explained(work):
         for old in (copy, fresh):
             shutil.rmtree(old, ignore_errors=True)
         fresh.mkdir(mode=0o700, parents=True)
@@ -91,7 +90,7 @@ def copy_state(state: Path, work: Path) -> None:
 
 def drop_copy(work: Path) -> None:
     """Delete the copy: the new version has proved healthy."""
-    with _explained(work):
+    with explained(work):
         shutil.rmtree(work / COPY, ignore_errors=True)
 
 
@@ -116,7 +115,7 @@ def put_back(state: Path, work: Path, newer: str) -> str | None:
     if not state.is_dir():
         return None
     copy, aside = work / COPY, work / NEWER / newer
-    with _explained(state):
+    with explained(state):
         for first, *others in (GOES_BACK[:2], GOES_BACK[2:]):
             if (copy / first).is_file() and not _readable(state / first):
                 for name in (first, *others):
@@ -186,11 +185,3 @@ def _copy(source: Path, target: Path, owner: Path | None = None) -> None:
             belongs = owner.stat()
             os.fchown(copy.fileno(), belongs.st_uid, belongs.st_gid)
         shutil.copyfileobj(stream, copy, _BLOCK)
-
-
-@contextlib.contextmanager
-def _explained(place: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise UpdateStateError(storage_error(place, error).message) from None

@@ -211,7 +211,11 @@ def counted(
 
 
 def judged(plan: WavePlan, count: WaveCount, now: datetime) -> WavePlan:
-    """The plan after one look at the boxes: unchanged, halted, or one step further."""
+    """The plan after one look at the boxes: unchanged, halted, or one step further.
+
+    A wave that was opened while the clock was ahead counts as opened now; else it would stand still
+    until the clock is there again.
+    """
     if plan.halted is not None:
         return plan
     if count.bad and len(count.bad) >= count.limit:
@@ -221,6 +225,8 @@ def judged(plan: WavePlan, count: WaveCount, now: datetime) -> WavePlan:
             f"{count.newest}: {shown}"
         )
         return plan.model_copy(update={"halted": why})
+    if parse_utc(plan.opened_at) > now:
+        return plan.model_copy(update={"opened_at": utc_text(now)})
     held = now - parse_utc(plan.opened_at) >= timedelta(hours=plan.hold_hours)
     if held and not count.awaited and plan.step + 1 < len(plan.steps):
         return plan.model_copy(update={"step": plan.step + 1, "opened_at": utc_text(now)})

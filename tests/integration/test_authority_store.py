@@ -14,7 +14,8 @@ import pytest
 
 from edge.authority import store as store_module
 from edge.authority.opening import open_hit, write_opened
-from edge.authority.store import FILE_NAME, HitStore, Outcome, Reason
+from edge.authority.store import HitStore, Outcome, Reason
+from edge.authority.store_file import FILE_NAME
 from edge.domain.reveal import MaskMethod
 from edge.errors import ExitCode, OutboxError, UsageError
 from edge.privacy.hit import Hit, HitError

@@ -311,6 +311,24 @@ def test_p10_an_empty_mount_point_is_not_taken_for_the_place(
         assert DeskHits(database).payload(hit.hit_id) == hit.to_payload()
 
 
+def test_a_place_of_which_only_the_small_object_is_lost_is_known_by_its_payloads(
+    database: DeskDatabase, beside: SealedPayloads, parties: Parties
+) -> None:
+    hit = parties.hit()
+    put(database, hit)
+    mark = f"{key_of(database, hit).split('/')[0]}/desk"
+    whole = beside.get(mark)
+    harms: tuple[Callable[[], None], ...] = (
+        lambda: beside.delete([mark]),
+        lambda: beside.put(mark, b""),
+    )
+    for lost in harms:
+        lost()
+        assert put(database, parties.hit()) is Outcome.NEW
+        assert beside.get(mark) == whole
+    assert DeskHits(database).payload(hit.hit_id) == hit.to_payload()
+
+
 def deleted(database: DeskDatabase, hit_id: str) -> None:
     with database.writing() as connection:
         delete_payloads(connection, [hit_id])

@@ -33,7 +33,7 @@ from edge.desk.rights import DeskRole
 from edge.desk.store.hits import DeskHits
 from edge.domain.plates import PlateText
 from edge.domain.reveal import MaskMethod
-from edge.errors import AuditError
+from edge.errors import AuditError, ExitCode
 from edge.formats.signing import SigningKey
 from edge.policy.notice.words import Words
 from edge.privacy.audit_events import CaseOpened, Event, HoldChanged, RequestChanged
@@ -425,20 +425,21 @@ def test_a_clerk_answers_and_the_files_are_hers_alone(tmp_path: Path, parties: P
     day = office.hit.observed_at[:10]
     acting: list[str | Path] = ["--desk", office.desk.path, "--as", clerk]
     acting += ["--passphrase-file", passphrase_file(tmp_path, clerk)]
-    opened = verb(
+    opening: list[str | Path] = [
         "desk", "request", "open", "--asks", "access", "--reference", "DSR-2026/17", "--proof",
         "registration", "--site", SITE, "--from", day, "--until", day, *acting,
-    )  # fmt: skip
+    ]  # fmt: skip
+    opened = verb(*opening)
     assert opened.status == 0, opened.err
     request = opened.out.split(":")[0]
     plate = tmp_path / "plate"
     plate.write_text("1-abc-123\n")
-
-    done = verb(
+    words: list[str | Path] = [
         "desk", "request", "answer", request, *acting, "--keys", office.parties.authority_folder,
-        "--box-keys", office.parties.box_file, "--out", tmp_path / "answer",
-        "--plate-file", plate,
-    )  # fmt: skip
+        "--box-keys", office.parties.box_file, "--plate-file", plate, "--out",
+    ]  # fmt: skip
+
+    done = verb(*words, tmp_path / "answer")
     assert done.status == 0, done.err
     document = tmp_path / "answer" / request / "answer.txt"
     assert done.out == f"{document}  cases: 1\n"
@@ -451,3 +452,12 @@ def test_a_clerk_answers_and_the_files_are_hers_alone(tmp_path: Path, parties: P
     copy = tmp_path / "answer" / office.hit.hit_id / "vehicle.jpg"
     assert copy.read_bytes() == b"a jpeg of a vehicle"
     assert PLATE not in document.read_text("utf-8") + done.out + done.err
+
+    words[3] = verb(*opening).out.split(":")[0]
+    (tmp_path / "full" / words[3] / "answer.txt").mkdir(parents=True)
+    for folder in (tmp_path / "full", tmp_path / "full" / words[3]):
+        folder.chmod(0o700)
+    lost = verb(*words, tmp_path / "full")
+    assert lost.status == ExitCode.STORAGE
+    assert "then record the request anew with `edge-anpr desk request open`" in lost.err
+    assert PLATE not in lost.out + lost.err

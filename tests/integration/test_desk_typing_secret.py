@@ -88,14 +88,14 @@ def test_p7_a_copy_of_the_database_tries_nothing_that_was_typed_as_a_name(
     with room.database.reading() as connection:
         (kept,) = connection.execute(select(ATTEMPT.c.name_hmac)).scalars()
     name = typed.encode()
-    assert kept == hmac.new(room.desk.names_key(), name, hashlib.sha256).hexdigest()
+    assert kept == hmac.new(room.desk.names_key(room.database), name, hashlib.sha256).hexdigest()
 
     guesses = {hashlib.new(how, name).hexdigest() for how in ("sha256", "sha3_256", "blake2s")}
     for known in (b"", bytes(32), AUTHORITY.encode(), name):
         guesses.add(hmac.new(known, name, hashlib.sha256).hexdigest())
     assert kept not in guesses
     content = dumped(room.desk) + (room.desk.path / "audit.log").read_bytes()
-    for key in (room.desk.names_key(), room.desk.codes_key()):
+    for key in (room.desk.names_key(room.database), room.desk.codes_key(room.database)):
         assert key not in content
         assert key.hex().encode() not in content
 

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime, timezone
 from functools import partial
 from pathlib import Path
@@ -126,7 +127,10 @@ def test_p7_only_confirmed_cases_are_exported_and_each_once(room: FinesRoom) -> 
     assert sorted(row[1:3] for row in room.rows()[1:]) == [
         [PLATE, "2026-11-30T08:16:05+01:00"], ["2DEF456", "2026-11-30T08:16:05+01:00"],
     ]  # fmt: skip
-    assert room.fines() == FinesExport(None, (), 0, ())
+    nothing = room.fines()
+    assert replace(nothing, last=None) == FinesExport(None, (), 0, ())
+    assert nothing.last is not None
+    assert (nothing.last.sha256, set(nothing.last.hit_ids)) == (done.sha256, set(done.hit_ids))
     third = room.confirmed("3GHJ789")
     assert room.fines(OTHER).hit_ids == (third.hit_id,)
     assert len(room.fines(again=True).hit_ids) == 3
@@ -307,5 +311,11 @@ def test_fines_are_exported_at_the_terminal(room: FinesRoom, tmp_path: Path) -> 
     assert out.stat().st_mode & 0o077 == 0
     assert verb(*words).status == 8
     words[3] = tmp_path / "more.csv"
-    assert verb(*words).json["file"] is None
+    nothing = verb(*words)
+    assert nothing.json["file"] is None
+    assert nothing.json["last_export"]["hit_ids"] == [room.hit.hit_id]
     assert not (tmp_path / "more.csv").exists()
+    told = verb(*words[:-1]).err
+    assert f"run it again with --again --case {room.hit.hit_id}" in told
+    assert verb(*words[:-1], "--again", "--case", room.hit.hit_id).status == 0
+    assert (tmp_path / "more.csv").read_bytes() == out.read_bytes()

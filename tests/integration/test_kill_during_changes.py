@@ -2,23 +2,14 @@
 
 A process makes one change of a box again and again, each time from the same state, and ends itself
 in its first, second, third … write, sync, rename or unlink
-(`tests/support/preload/killed_write.c`). Each time the box is then started again and its state is
+(`tests/support/kills.py`). Each time the box is then started again and its state is
 examined.
 """
 
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import json
-import mmap
-import os
-import random
-import shutil
-import signal
-import subprocess
-import sys
-from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
@@ -64,54 +55,15 @@ from edge.privacy.sealing import Picture
 from tests.support import plate_lists
 from tests.support.brokers import HOST, verify_receipt
 from tests.support.fakes import SetClock
+from tests.support.kills import Acknowledged, Scenario, kill_in_each_change
 from tests.support.parties import BOX, SITE, evidence, make_parties
 from tests.support.plate_lists import ISSUED, LIST, entries_of, in_clear
-from tests.support.preload_libraries import COMPILER, NEEDS_COMPILER, compiled
-from tests.support.product import REPOSITORY, environment
+from tests.support.preload_libraries import COMPILER, NEEDS_COMPILER
 
 NOW = ISSUED + timedelta(days=1)
 DAY = timedelta(days=1)
 SIGNER = SigningKey.demo_of("box")
 TOPICS = BoxTopics(SITE, BOX, frozenset({"cam-1"}), frozenset({LIST}))
-FEWEST_MOMENTS, MOST_MOMENTS = 12, 25
-UNKILLED = 1 << 30
-
-
-class Acknowledged:
-    """Counts the steps of a change that were acknowledged; survives the kill."""
-
-    def __init__(self) -> None:
-        self._shared = mmap.mmap(-1, 1)
-        self.reset()
-
-    def reset(self) -> None:
-        self._shared[0] = 0
-
-    def step(self) -> None:
-        self._shared[0] += 1
-
-    @property
-    def steps(self) -> int:
-        return self._shared[0]
-
-
-class Scenario(ABC):
-    """A state, a change to it, and a check of the state after a kill."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-
-    @abstractmethod
-    def prepare(self) -> None:
-        """Create the state from which each change starts."""
-
-    @abstractmethod
-    def change(self, done: Acknowledged) -> None:
-        """Make the change that is killed; acknowledges each completed step."""
-
-    @abstractmethod
-    def judge(self, steps: int) -> None:
-        """Check a restart after this number of acknowledged steps; raises AssertionError."""
 
 
 @contextlib.contextmanager
@@ -422,76 +374,21 @@ class NewFleet(Scenario):
         assert before in {None, key.read_bytes()}
 
 
-_ALL = (Hits, FirstStart, NewList, Rotation, OpenedHitFiles, BoxKeysRotated, SignersKeys, NewFleet)
-SCENARIOS = {each.__name__: each for each in _ALL}
-
-
-def kill_in_each_change(name: str, base: Path) -> int:
-    """Kill a scenario during each of its changes, or a random sample; returns their number."""
-    begin, work = base / "begin", base / "work"
-    scenario = SCENARIOS[name](begin)
-    scenario.prepare()
-    scenario.folder = work
-    done = Acknowledged()
-
-    def attempt(moment: int) -> int:
-        """Kill one change and check the state; returns how many changes were still to come."""
-        shutil.rmtree(work, ignore_errors=True)
-        shutil.copytree(begin, work)
-        left = _killed(scenario, done, moment)
-        try:
-            scenario.judge(done.steps)
-        except Exception:
-            sys.stderr.write(f"killed in change {moment}, after {done.steps} steps\n")
-            raise
-        return left
-
-    changes = UNKILLED - attempt(UNKILLED)
-    moments = range(1, changes + 1)
-    for moment in random.Random(20261125).sample(moments, min(len(moments), MOST_MOMENTS)):
-        assert attempt(moment) == 0
-    return changes
-
-
-def _killed(scenario: Scenario, done: Acknowledged, moment: int) -> int:
-    """Make the change in a child process; returns how many changes remain before the kill."""
-    arm = ctypes.CDLL(None).kill_at
-    arm.argtypes, arm.restype = [ctypes.c_long], ctypes.c_long
-    left = mmap.mmap(-1, 8)
-    done.reset()
-    child = os.fork()
-    if child == 0:
-        status = 70
-        try:
-            arm(moment)
-            scenario.change(done)
-            status = 0
-        finally:
-            left[:] = arm(0).to_bytes(8, "big")
-            os._exit(status)
-    _, ended = os.waitpid(child, 0)
-    if moment == UNKILLED:
-        assert os.waitstatus_to_exitcode(ended) == 0
-    else:
-        assert os.waitstatus_to_exitcode(ended) == -signal.SIGKILL
-    return int.from_bytes(left[:], "big")
+SCENARIOS = (
+    Hits,
+    FirstStart,
+    NewList,
+    Rotation,
+    OpenedHitFiles,
+    BoxKeysRotated,
+    SignersKeys,
+    NewFleet,
+)
 
 
 @pytest.mark.skipif(COMPILER is None, reason=NEEDS_COMPILER)
-@pytest.mark.parametrize("name", SCENARIOS)
-def test_a_kill_during_any_change_leaves_the_state_consistent(name: str, tmp_path: Path) -> None:
-    module = f"tests.integration.{Path(__file__).stem}"
-    program = (
-        f"import sys; from pathlib import Path; from {module} import kill_in_each_change; "
-        "print(kill_in_each_change(sys.argv[1], Path(sys.argv[2])))"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", program, name, tmp_path],
-        cwd=REPOSITORY,
-        env=environment({"LD_PRELOAD": str(compiled("killed_write", tmp_path))}),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
-    assert int(done.stdout) >= FEWEST_MOMENTS
+@pytest.mark.parametrize("scenario", SCENARIOS)
+def test_a_kill_during_any_change_leaves_the_state_consistent(
+    scenario: type[Scenario], tmp_path: Path
+) -> None:
+    kill_in_each_change(scenario, tmp_path)

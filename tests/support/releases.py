@@ -13,8 +13,9 @@ from tuf.api.metadata import Metadata
 from edge.formats.signing import SigningKey
 from edge.updates.client import TrustedUpdates
 from edge.updates.fetching import HttpsFetcher
-from edge.updates.repository import ReleaseKeys, ReleaseRepository, read_metadata, write_signed
-from edge.updates.signing import sign_metadata
+from edge.updates.metadata_files import read_metadata, write_signed
+from edge.updates.repository import ReleaseRepository
+from edge.updates.signing import ReleaseKeys, sign_metadata
 from edge.updates.targets import TargetFacts
 from edge.updates.waves import OpenWave, WavesDocument
 from tests.support.brokers import Certificate

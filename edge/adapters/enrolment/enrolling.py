@@ -26,6 +26,7 @@ from edge.adapters.enrolment.identity import BoxIdentity
 from edge.adapters.state.key_files import public_files
 from edge.adapters.state.key_making import new_box_keys
 from edge.adapters.state.key_sealing import key_password, seal_folder
+from edge.adapters.state.state_folder import disk_full
 from edge.errors import ConfigError, KeyFileError
 from edge.formats.atomic_files import write_file
 from edge.formats.enrolment import OneTimeCode, RequestError, fingerprint
@@ -141,7 +142,9 @@ def install_site(site: Path, files: Mapping[str, bytes]) -> tuple[str, ...]:
             (site / name).parent.mkdir(parents=True, exist_ok=True)
             write_file(site / name, files[name], mode=0o644)
     except OSError as error:
-        raise ConfigError(f"{site}: {error.strerror}; name a folder that can be written") from None
+        raise disk_full(site, error) or ConfigError(
+            f"{site}: {error.strerror}; name a folder that can be written"
+        ) from None
     return tuple(changed)
 
 

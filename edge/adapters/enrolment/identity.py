@@ -24,6 +24,7 @@ from pydantic import Field, ValidationError
 
 from edge.adapters.state.key_files import load_box_keys
 from edge.adapters.state.key_sealing import key_password
+from edge.adapters.state.state_folder import disk_full
 from edge.errors import KeyFileError
 from edge.formats.atomic_files import write_file
 from edge.formats.enrolment import CA_FILE, IDENTITY_FILE, RequestError, box_name, request_of
@@ -219,7 +220,7 @@ class BoxIdentity:
         try:
             write_file(self.folder / name, content, mode=mode, sole_writer=True)
         except OSError as error:
-            raise KeyFileError(
+            raise disk_full(self.folder / name, error) or KeyFileError(
                 f"{self.folder / name}: {error.strerror}; the keys folder must be writable"
             ) from None
 

@@ -7,9 +7,12 @@ deletes its retired private keys, so that they cannot sign, or open earlier list
 
 from __future__ import annotations
 
+import contextlib
+import functools
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
+from typing import Concatenate, ParamSpec
 
 from edge.adapters.host.system import random_bytes
 from edge.adapters.state.anchor import (
@@ -25,6 +28,7 @@ from edge.adapters.state.key_files import (
     read_private,
 )
 from edge.adapters.state.key_sealing import folder_secret
+from edge.adapters.state.state_folder import disk_full, locked_folder
 from edge.errors import KeyFileError
 from edge.formats.atomic_files import create_file, remove_strays, sync_folder, write_file
 from edge.formats.signing import SigningKey
@@ -50,7 +54,24 @@ from edge.privacy.key_generation import (
 from edge.privacy.protected_keys import Passphrase, protected
 from edge.privacy.sealed_keys import under_secret
 
+_P = ParamSpec("_P")
 
+
+def _alone(make: Callable[Concatenate[Path, _P], Path]) -> Callable[Concatenate[Path, _P], Path]:
+    """The same function; another process makes no keys in its folder at the same time.
+
+    Two rotations at once would each make a key, and the public file would name one of them.
+    """
+
+    @functools.wraps(make)
+    def alone(folder: Path, /, *arguments: _P.args, **named: _P.kwargs) -> Path:
+        with locked_folder(folder) if folder.is_dir() else contextlib.nullcontext():
+            return make(folder, *arguments, **named)
+
+    return alone
+
+
+@_alone
 def new_box_keys(folder: Path, site: str, box: str, now: datetime, *, trial: bool = False) -> Path:
     """Make a box's first keys; returns its public file, for the authority and for list issuers.
 
@@ -69,6 +90,7 @@ def new_box_keys(folder: Path, site: str, box: str, now: datetime, *, trial: boo
     return _create_public(folder / f"{site}.{box}{PUBLIC_ENDING}", public)
 
 
+@_alone
 def rotate_box_keys(folder: Path, now: datetime, *, disown: bool = False) -> Path:
     """Make the box's next keys and delete the private part of all earlier ones.
 
@@ -102,6 +124,7 @@ def rotate_box_keys(folder: Path, now: datetime, *, disown: bool = False) -> Pat
     return file
 
 
+@_alone
 def new_authority_keys(
     folder: Path,
     authority: str,
@@ -117,16 +140,29 @@ def new_authority_keys(
     Raises:
         KeyFileError: the folder already holds an authority's keys, or cannot be written.
     """
-    if public_files(folder, AuthorityPublicFile) or any(folder.glob(f"*{PRIVATE_ENDING}")):
+    if public_files(folder, AuthorityPublicFile):
         raise KeyFileError(
             f"{folder}: has keys already; run `edge-anpr keys rotate authority` for new ones"
         )
+    alone = next(iter(sorted(folder.glob(f"*{PRIVATE_ENDING}"))), None)
+    if alone is not None:
+        raise KeyFileError(
+            f"{alone}: has no public file of an authority beside it; restore that from a copy, or "
+            "if this command was killed before it had made the keys, delete this file and run it "
+            "again"
+        )
     private, generation = new_authority_generation(authority, now, trial=trial)
-    _create_private(folder, private, passphrase)
+    made = _create_private(folder, private, passphrase)
     public = AuthorityPublicFile(authority=authority, trial=trial, generations=(generation,))
-    return _create_public(folder / f"{authority}{PUBLIC_ENDING}", public)
+    try:
+        return _create_public(folder / f"{authority}{PUBLIC_ENDING}", public)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            made.unlink()  # nothing was sealed to it yet
+        raise
 
 
+@_alone
 def rotate_authority_keys(
     folder: Path, now: datetime, passphrase: Passphrase | None = None
 ) -> Path:
@@ -197,10 +233,12 @@ def protect_key_file(file: Path, before: Passphrase, after: Callable[[], str] | 
         remove_strays(file.parent, PRIVATE_ENDING)
         write_file(file, whole, mode=0o600, sole_writer=True)
     except OSError as error:
-        raise KeyFileError(f"{file}: {error.strerror}; the keys folder must be writable") from None
+        raise disk_full(file, error) or KeyFileError(
+            f"{file}: {error.strerror}; the keys folder must be writable"
+        ) from None
 
 
-def _create_private(folder: Path, content: PrivateFile, passphrase: str | None = None) -> None:
+def _create_private(folder: Path, content: PrivateFile, passphrase: str | None = None) -> Path:
     file = folder / f"{content.key_id}{PRIVATE_ENDING}"
     secret = folder_secret(folder) if isinstance(content, BoxPrivateFile) else None
     if secret is not None and isinstance(content, BoxPrivateFile):
@@ -208,6 +246,7 @@ def _create_private(folder: Path, content: PrivateFile, passphrase: str | None =
     else:
         whole = _private_bytes(content, passphrase)
     _create(file, whole, mode=0o600)
+    return file
 
 
 def _private_bytes(content: PrivateFile, passphrase: str | None) -> bytes:
@@ -247,11 +286,15 @@ def _create(file: Path, content: bytes, *, mode: int) -> None:
             f"{file}: exists already and was not overwritten; move it away first"
         ) from None
     except OSError as error:
-        raise KeyFileError(f"{file}: {error.strerror}; the keys folder must be writable") from None
+        raise disk_full(file, error) or KeyFileError(
+            f"{file}: {error.strerror}; the keys folder must be writable"
+        ) from None
 
 
 def _replace_public(file: Path, content: PublicFile) -> None:
     try:
         write_file(file, key_file_bytes(content), mode=0o644, sole_writer=True)
     except OSError as error:
-        raise KeyFileError(f"{file}: {error.strerror}; the keys folder must be writable") from None
+        raise disk_full(file, error) or KeyFileError(
+            f"{file}: {error.strerror}; the keys folder must be writable"
+        ) from None

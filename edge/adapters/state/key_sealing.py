@@ -14,6 +14,7 @@ from pydantic import Field, ValidationError
 
 from edge.adapters.host.system import random_bytes
 from edge.adapters.host.tpm import has_tpm, seal, unseal
+from edge.adapters.state.state_folder import disk_full
 from edge.errors import KeyFileError
 from edge.formats.atomic_files import create_file
 from edge.formats.identifiers import Base64
@@ -53,7 +54,9 @@ def seal_folder(folder: Path) -> bool:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         create_file(file, content.model_dump_json(by_alias=True, indent=2).encode(), mode=0o600)
     except OSError as error:
-        raise KeyFileError(f"{file}: {error.strerror}; make the folder writable") from None
+        raise disk_full(file, error) or KeyFileError(
+            f"{file}: {error.strerror}; make the folder writable"
+        ) from None
     return True
 
 

@@ -6,11 +6,12 @@ import contextlib
 import errno
 import fcntl
 import os
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 from edge.errors import OutboxError
-from edge.formats.atomic_files import write_file
+from edge.formats.atomic_files import create_file, write_file
 from edge.formats.regular_files import open_regular_file
 
 # Wide enough for any pid; rewritten in place, so that it works on a full disk.
@@ -110,6 +111,26 @@ def exclusive(path: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
+@contextlib.contextmanager
+def locked_folder(folder: Path) -> Iterator[None]:
+    """Hold the lock of a folder while the block runs; waits while another process holds it.
+
+    It needs no lock file. A process that ends, or is killed, holds it no longer.
+
+    Raises:
+        OutboxError: the folder cannot be opened.
+    """
+    try:
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError as error:
+        raise storage_error(folder, error) from error
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
 def read_file(path: Path, max_bytes: int) -> bytes | None:
     """The content of a small file of the state folder; None if the file is missing.
 
@@ -126,6 +147,26 @@ def read_file(path: Path, max_bytes: int) -> bytes | None:
         return None
     except OSError as error:
         raise storage_error(path, error) from error
+
+
+@contextlib.contextmanager
+def temporary_folder() -> Iterator[Path]:
+    """A folder for this process only, until the block ends.
+
+    Raises:
+        OutboxError: `E_DISK_FULL` or `E_STORAGE`: there is no room for it, or no place.
+    """
+    try:
+        made = tempfile.TemporaryDirectory(prefix="edge-anpr-", ignore_cleanup_errors=True)
+    except FileNotFoundError:  # Python has tried to write a file in each of its places
+        raise OutboxError(
+            "no temporary folder such as /tmp can be written; free disk space, or name another "
+            "one in the variable TMPDIR"
+        ) from None
+    except OSError as error:
+        raise storage_error(Path(tempfile.gettempdir()), error) from error
+    with made as folder:
+        yield Path(folder)
 
 
 def file_look(path: Path) -> tuple[int, ...] | None:
@@ -152,11 +193,35 @@ def replace_file(path: Path, content: bytes, *, mode: int = 0o600) -> None:
         raise storage_error(path, error) from error
 
 
+def new_file(path: Path, content: bytes, *, mode: int = 0o600) -> None:
+    """Write a file that a person has named and that does not exist yet.
+
+    Nothing remains of one that cannot be written.
+
+    Raises:
+        OutboxError: it exists, or cannot be written.
+    """
+    try:
+        create_file(path, content, mode=mode)
+    except FileExistsError:
+        raise OutboxError(f"{path}: exists already; name another file") from None
+    except OSError as error:
+        raise storage_error(path, error) from error
+
+
+def disk_full(path: Path, error: OSError) -> OutboxError | None:
+    """The error `E_DISK_FULL` if a system error says that there is no room; else None."""
+    if error.errno not in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
+        return None
+    return OutboxError(f"{path}: {error.strerror}; free disk space", code="E_DISK_FULL")
+
+
 def storage_error(path: Path, error: OSError) -> OutboxError:
     """An error of one line, with its cure, for a system error on a state file."""
     reason = error.strerror or type(error).__name__
-    if error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
-        return OutboxError(f"{path}: {reason}; free disk space", code="E_DISK_FULL")
+    full = disk_full(path, error)
+    if full is not None:
+        return full
     if error.errno in {errno.EACCES, errno.EPERM, errno.EROFS}:
         return OutboxError(f"{path}: {reason}; make it writable for this user")
     if error.errno in {errno.ENOTDIR, errno.EEXIST, errno.EISDIR}:

@@ -52,12 +52,24 @@ class FinesExport:
         elsewhere: confirmed cases that wait, but for which the person has no right.
         withdrawn: cases that were exported before and are no longer confirmed, after an appeal;
             tell the person, then call `FinesDesk.named`.
+        last: if there was nothing to export, her newest export: where the process was killed before
+            its file was written, nobody has these cases.
     """
 
     sha256: str | None
     hit_ids: tuple[str, ...]
     elsewhere: int
     withdrawn: tuple[str, ...]
+    last: LastExport | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LastExport:
+    """An export that was noted: when, the SHA-256 of its file, and the cases in it."""
+
+    exported_at: str
+    sha256: str
+    hit_ids: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +143,7 @@ class FinesDesk:
             )
         elsewhere, withdrawn = len(waiting) - len(mine), self._withdrawn()
         if not mine:
-            return FinesExport(None, (), elsewhere, withdrawn)
+            return FinesExport(None, (), elsewhere, withdrawn, self._last(acting))
         rows: list[dict[str, str]] = []
         findings: dict[str, DeskFinding] = {}
         for hit_id in mine:
@@ -287,6 +299,17 @@ class FinesDesk:
                 for scope in set(waiting.values())
             }
         return tuple(hit_id for hit_id, scope in waiting.items() if allowed[scope])
+
+    def _last(self, acting: ActingPerson) -> LastExport | None:
+        hers = select(FINE_EXPORT).where(FINE_EXPORT.c.person == acting.name)
+        order = (FINE_EXPORT.c.exported_at.desc(), FINE_EXPORT.c.row_id)
+        with self._database.reading() as connection:
+            newest = connection.execute(hers.order_by(*order).limit(1)).one_or_none()
+            if newest is None:
+                return None
+            rows = connection.execute(hers.where(FINE_EXPORT.c.export_id == newest.export_id))
+            hit_ids = tuple(sorted(row.hit_id for row in rows))
+        return LastExport(newest.exported_at, newest.file_sha256, hit_ids)
 
     def _withdrawn(self) -> tuple[str, ...]:
         with self._database.reading() as connection:

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sqlite3
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 from typing_extensions import Self
 
+from edge.adapters.state.database import known_problem
 from edge.adapters.state.state_folder import storage_error
 from edge.desk.store.payloads import SealedPayloads, open_payloads
 from edge.desk.store.tables import EARLIER, HEAD, METADATA, STATE, VERSION_TABLE
@@ -54,27 +56,19 @@ class DeskDatabase:
             desk was not opened by its folder, so that nobody logs in.
     """
 
-    def __init__(
-        self, engine: Engine, place: str, names_key: Callable[[], bytes] | None = None
-    ) -> None:
+    def __init__(self, engine: Engine, place: str) -> None:
         self._engine = engine
         self.place = place
-        self.names_key = names_key
+        self.names_key: Callable[[], bytes] | None = None
 
     @classmethod
-    def open(
-        cls,
-        address: str,
-        payloads: str | None = None,
-        names_key: Callable[[], bytes] | None = None,
-    ) -> Self:
+    def open(cls, address: str, payloads: str | None = None) -> Self:
         """Open a desk's database that exists; tables of an earlier version are brought up.
 
         Args:
             address: `sqlite:///FILE` or `postgresql://…`.
             payloads: where payloads of hits are kept beside it, as `open_payloads` takes it; None:
                 in the database.
-            names_key: see the attribute.
 
         Raises:
             ConfigError: `E_DATABASE_URL`: the address has another form.
@@ -82,10 +76,12 @@ class DeskDatabase:
         """
         url = _url(address)
         if url.get_backend_name() == "sqlite":
-            _require_private_file(Path(url.database or ""))
+            _require_private_file(file := Path(url.database or ""))
+            if not file.stat().st_size:
+                raise no_desk(str(file))
         beside = None if payloads is None else open_payloads(payloads)
         engine = _engine(url).execution_options(payloads=beside)
-        database = cls(engine, _place(url), names_key)
+        database = cls(engine, _place(url))
         try:
             database._require_version()
         except BaseException:
@@ -226,6 +222,11 @@ class DeskDatabase:
                 driver: Any = connection.connection.driver_connection
                 driver.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
+    def is_empty(self) -> bool:
+        """Whether there is no table in it, of this program or of another one."""
+        with self.reading() as connection:
+            return not inspect(connection).get_table_names()
+
     def authority(self) -> str:
         """Whose desk it is."""
         with self.reading() as connection:
@@ -248,10 +249,7 @@ class DeskDatabase:
     def _version(self) -> str | None:
         with self.reading() as connection:
             if not inspect(connection).has_table(VERSION_TABLE):
-                raise OutboxError(
-                    f"{self.place}: no desk in this database; `edge-anpr desk init` makes one",
-                    code="E_NO_DESK",
-                )
+                raise no_desk(self.place)
             return connection.execute(
                 text(f"SELECT version_num FROM {VERSION_TABLE}")  # noqa: S608 - a constant
             ).scalar_one_or_none()
@@ -262,8 +260,16 @@ class DeskDatabase:
             yield
         except DBAPIError as error:
             raise _translation(self.place, error) from None
-        except SQLAlchemyError as error:
-            raise OutboxError(f"{self.place}: {type(error).__name__}; check the database") from None
+        except (SQLAlchemyError, sqlite3.Error) as error:
+            # The latter of a statement that went to the driver itself.
+            raise known_problem(Path(self.place), str(error)) or OutboxError(
+                f"{self.place}: {type(error).__name__}; check the database"
+            ) from None
+
+
+def no_desk(place: str) -> OutboxError:
+    """The error of a database that holds no desk."""
+    return OutboxError(f"{place}: no desk here; `edge-anpr desk init` makes one", code="E_NO_DESK")
 
 
 def payloads_of(source: Connection | Engine) -> SealedPayloads | None:
@@ -374,9 +380,7 @@ def _create_file(file: Path) -> None:
 def _require_private_file(file: Path) -> None:
     try:
         if not file.is_file():
-            raise OutboxError(
-                f"{file}: no desk here; `edge-anpr desk init` makes one", code="E_NO_DESK"
-            )
+            raise no_desk(str(file))
         if file.stat().st_mode & 0o077:
             raise OutboxError(
                 f"{file}: other users can read it; run `chmod 600 {file}`", code="E_STORE_MODE"
@@ -388,50 +392,31 @@ def _require_private_file(file: Path) -> None:
 def _translation(place: str, error: DBAPIError) -> OutboxError:
     """An error of one line for what a driver has raised; the driver's own text is not passed on."""
     said = str(error.orig)
+    other = f"{type(error).__name__}; check the database"
+    if "psycopg" not in type(error.orig).__module__:
+        return known_problem(Path(place), said) or OutboxError(f"{place}: {other}")
     state: str | None = getattr(error.orig, "sqlstate", None)
-    of_server = "psycopg" in type(error.orig).__module__
-    if of_server and state is None and any(words in said for words in _NO_ROOM):
+    if state is None and any(words in said for words in _NO_ROOM):
         state = "53100"
-    away = of_server and (state is None or state[:2] in _AWAY)
-    found = next(
-        (
-            (cure, code)
-            for words, states, cure, code in _KNOWN
-            if state in states or (not of_server and any(word in said for word in words))
-        ),
-        _UNREACHED if away else (f"{type(error).__name__} {state or ''}; check the database", None),
-    )
+    away = state is None or state[:2] in _AWAY
+    other = f"{type(error).__name__} {state}; check the database"
+    found = _KNOWN.get(state or "", _UNREACHED if away else (other, None))
     return OutboxError(f"{place}: {found[0]}", code=found[1])
 
 
-_KNOWN = (
-    # words of SQLite, SQLSTATE of PostgreSQL, what is wrong with its cure, code
-    (("disk is full",), {"53100"}, "disk full; free disk space", "E_DISK_FULL"),
-    (
-        ("locked",),
-        {"55P03", "40P01"},
-        "locked by another process for too long; try again",
-        "E_BUSY",
+_KNOWN = {
+    # SQLSTATE, what is wrong with its cure, code
+    "53100": ("disk full; free disk space", "E_DISK_FULL"),
+    **dict.fromkeys(
+        ("55P03", "40P01"), ("locked by another process for too long; try again", "E_BUSY")
     ),
-    (
-        ("malformed", "not a database"),
-        {"XX001", "XX002"},
-        "damaged, or no desk; restore a backup",
-        "E_CORRUPT",
-    ),
-    (
-        ("readonly", "unable to open"),
-        {"42501"},
-        "cannot be written by this user; give it the right to write",
-        "E_STORAGE",
-    ),
-    (
-        (),
-        {"25006"},
+    **dict.fromkeys(("XX001", "XX002"), ("damaged, or no desk; restore a backup", "E_CORRUPT")),
+    "42501": ("cannot be written by this user; give it the right to write", "E_STORAGE"),
+    "25006": (
         "read-only, as a stand-by server is; name the server that takes writes, or let it write",
         "E_STORAGE",
     ),
-)
+}
 _NO_ROOM = ("No space left on device", "could not write init file")
 """What PostgreSQL says when it refuses a connection because its disk is full. psycopg gives no
 SQLSTATE then. The file of the second text is a cache of the system catalogue, which the first

@@ -127,14 +127,20 @@ def _mark(desk: str) -> str:
 def _require_place(store: SealedPayloads, desk: str) -> None:
     """Refuse an empty mount point or another place, where deletes would find nothing to delete.
 
+    Where only the small object was lost or damaged, payloads of this desk prove the place, and it
+    is written again.
+
     Raises:
         OutboxError: `E_PAYLOADS`.
     """
-    if store.get(_mark(desk)) != _MARK:
+    if store.get(_mark(desk)) == _MARK:
+        return
+    if next(store.keys(desk), None) is None:
         raise unusable(
             store.place,
             "it is not the place of this desk's payloads; mount it, or name the right one",
         )
+    store.put(_mark(desk), _MARK)
 
 
 def _with_row(connection: Connection, keys: set[str]) -> set[str]:

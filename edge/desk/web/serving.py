@@ -229,7 +229,7 @@ def web_desk(
         record,
         utc,
         party,
-        folder.codes_key(),
+        folder.codes_key(database),
         required=folder.config.second_factor == "required",
     )
     reviews = court = None

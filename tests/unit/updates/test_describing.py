@@ -14,7 +14,7 @@ from tuf.api.metadata import DelegatedRole, Metadata, Role, TargetFile
 from edge.adapters.state.key_making import new_signer_key
 from edge.formats.signing import SigningKey
 from edge.updates.describing import described
-from edge.updates.repository import read_metadata, write_signed
+from edge.updates.metadata_files import read_metadata, write_signed
 from edge.updates.signing import tuf_key
 from tests.support.product import verb
 from tests.support.releases import ReleaseOffice

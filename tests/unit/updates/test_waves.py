@@ -101,6 +101,17 @@ def test_the_next_wave_opens_when_all_are_healthy_and_the_hours_are_over() -> No
     assert look(one, dict(list(healthy.items())[1:]), 3).step == 0  # one not heard of yet
 
 
+def test_a_wave_that_was_opened_while_the_clock_was_ahead_counts_as_opened_now() -> None:
+    one = plan(opened_at=utc_text(NOW + timedelta(days=400)))
+    healthy = dict.fromkeys(wave_of(one), "installed")
+    seen = look(one, healthy, 1)
+    assert (seen.step, seen.opened_at) == (0, utc_text(NOW + timedelta(hours=1)))
+    assert look(seen, healthy, 2).step == 0
+    assert look(seen, healthy, 3).step == 1
+    failed = dict.fromkeys(wave_of(one), "failed")
+    assert look(one, failed, 1).halted is not None
+
+
 def test_two_of_twenty_that_fail_halt_the_wave_and_one_does_not() -> None:
     boxes = [f"town/box-{number}" for number in range(20)]
     one = plan(steps=(0, 100), first=tuple(boxes))
