@@ -31,7 +31,7 @@ from edge.domain.wheel import WheelSide
 from edge.errors import EdgeError
 from edge.pipeline.evidence import scene_around
 from edge.pipeline.ports import SceneParser
-from edge.privacy.redaction import VEHICLE_PICTURE, reveal
+from edge.privacy.redaction import reveal
 from edge.privacy.scene_mask import shown_pixels
 from scripts.fixtures.clips import BLACK, BLUE, CLIPS, GREEN, GREY, RED, SAND, WHITE, Clip
 from scripts.fixtures.fonts import MissingFontError
