@@ -23,7 +23,7 @@ from edge.adapters.models.weights import Manifest
 from edge.domain.imaging import Box, Pixels, plates_among, told_apart
 from edge.domain.intervals import wilson
 from edge.domain.pseudonym import Candidate, PlateToken
-from edge.domain.reveal import MaskMethod, RevealLevel
+from edge.domain.reveal import VEHICLE_PICTURE, MaskMethod, RevealLevel
 from edge.domain.rules import Offence, Rule, RuleKind
 from edge.domain.shown import LEAK, blocks, has_block
 from edge.domain.vehicles import KeyFrame

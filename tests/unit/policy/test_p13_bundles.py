@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Callable
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -328,66 +328,6 @@ def test_p13_no_policy_allows_a_permanent_entry(parties: Parties) -> None:
     """Five years is the ceiling, whatever the policy says."""
     data = forged(parties, in_entry("end", "2031-03-06T09:00:00.000Z"))
     assert "more than 1830 days" in refusal(parties, data, max_entry_days=3660).message
-
-
-def test_p13_summer_time_does_not_make_an_entry_too_long(parties: Parties) -> None:
-    start = datetime(2026, 10, 1, tzinfo=timezone.utc)
-    allowed = plate_lists.entry(start=start, end=start + timedelta(days=90, hours=1))
-    longer = plate_lists.entry(start=start, end=start + timedelta(days=90, hours=1, seconds=1))
-
-    def issued(entry: ListEntry) -> bytes:
-        return plate_lists.bundle(parties.box_public, entry, issued_at=start)
-
-    assert opened(parties, issued(allowed), now=start).entries
-    assert "90 days" in refusal(parties, issued(longer), now=start).message
-
-
-def chained(first: datetime, days: int, number: int = 40) -> tuple[ListEntry, ...]:
-    """Entries of one plate of which each begins when the one before ends."""
-    starts = [first + timedelta(days=days * each) for each in range(number)]
-    ends = [start + timedelta(days=days) for start in starts]
-    return tuple(
-        plate_lists.entry(each, start=start, end=end)
-        for each, (start, end) in enumerate(zip(starts, ends, strict=True))
-    )
-
-
-@pytest.mark.parametrize(
-    ("max_entry_days", "days", "ahead"), [(90, 90, 90), (30, 30, 30), (366, 366, 92), (1, 1, 1)]
-)
-def test_p13_entries_that_follow_each_other_make_no_list_permanent(
-    parties: Parties, max_entry_days: int, days: int, ahead: int
-) -> None:
-    """One plate would stay on the list for 40 times what the policy allows, by one signature."""
-    first, second, *later = chained(ISSUED, days)
-    terms = {"max_entry_days": max_entry_days}
-    if days <= ahead:
-        assert opened(parties, plate_lists.bundle(parties.box_public, first, second), **terms)
-    whole = plate_lists.bundle(parties.box_public, first, second, *later)
-
-    said = refusal(parties, whole, **terms).message
-    assert f".start: more than {ahead} days after the list is issued" in said
-
-
-@pytest.mark.parametrize(
-    ("start", "fits"),
-    [
-        (timedelta(days=90, hours=1), True),
-        (timedelta(days=90, hours=1, seconds=1), False),
-        (timedelta(days=365 * 30), False),
-        (-timedelta(days=80), True),
-    ],
-)
-def test_p13_an_entry_begins_soon_after_its_list_is_issued(
-    parties: Parties, start: timedelta, fits: bool
-) -> None:
-    entry = plate_lists.entry(start=ISSUED + start, end=ISSUED + start + timedelta(days=1))
-    data = plate_lists.bundle(parties.box_public, entry)
-
-    if fits:
-        assert opened(parties, data).entries
-    else:
-        assert "entries[0].start: more than 90 days" in refusal(parties, data).message
 
 
 def test_p13_every_rule_that_reads_a_list_must_have_its_purpose(
