@@ -54,6 +54,16 @@ def competence(content: dict[str, Any], **changed: Any) -> None:
     content["authorities"][AUTHORITY]["competence"].update(changed)
 
 
+def rule_elsewhere(content: dict[str, Any]) -> None:
+    content["cameras"]["other"] = content["cameras"][CAMERA]
+    rule(content, cameras=["other"])
+
+
+def authority_elsewhere(content: dict[str, Any]) -> None:
+    content["cameras"]["other"] = content["cameras"][CAMERA]
+    competence(content, cameras=["other"])
+
+
 AT_NIGHT = {"weekly": {"mon": ["01:00-05:00"]}}
 POLICIES: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
     "begins the day after": (
@@ -70,11 +80,7 @@ POLICIES: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
         "closed",
     ),
     "rule not in force at this hour": (lambda one: rule(one, schedule=AT_NIGHT), "not apply"),
-    "rule not on this camera": (
-        lambda one: (one["cameras"].update(other=one["cameras"][CAMERA]),
-                     rule(one, cameras=["other"])),
-        "not apply",
-    ),
+    "rule not on this camera": (rule_elsewhere, "not apply"),
     "rule asks for more certainty": (lambda one: rule(one, min_posterior=0.99), "certainty"),
     "rule asks for a larger margin": (lambda one: rule(one, min_margin=0.7), "certainty"),
     "rule shows the plate only": (lambda one: rule(one, reveal="plate"), "no picture 'vehicle'"),
@@ -83,11 +89,7 @@ POLICIES: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
         lambda one: authority(one, valid={"from": "2026-01-01", "until": "2026-11-29"}),
         "not competent",
     ),
-    "authority of another camera": (
-        lambda one: (one["cameras"].update(other=one["cameras"][CAMERA]),
-                     competence(one, cameras=["other"])),
-        "not competent",
-    ),
+    "authority of another camera": (authority_elsewhere, "not competent"),
     "authority of another rule": (lambda one: competence(one, rules=["other"]), "not competent"),
     "another purpose": (lambda one: rule(one, purpose="more"), "no such rule"),
     "another rule": (lambda one: rule(one, id="other"), "no such rule"),
