@@ -82,6 +82,7 @@ class GuardedCamera:
                 yield self._masked(frame)
             else:
                 self.out_of_hours += 1
+            del frame  # the next one may come in hours only
 
     def _masked(self, frame: Frame) -> Frame:
         if not self._masks:

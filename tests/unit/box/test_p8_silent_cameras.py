@@ -6,12 +6,15 @@ import gc
 import threading
 import weakref
 from collections.abc import Iterator
+from datetime import timezone
 
 import pytest
 
+from edge.adapters.cameras.guarded_camera import GuardedCamera
 from edge.box.engine import SILENT_S, Engine, Stream
 from edge.box.evidence_worker import EvidenceCase, EvidenceWorker
 from edge.domain.imaging import Box, Frame, Pixels
+from edge.domain.schedule import Hours, Schedule
 from edge.domain.vehicles import VehicleSeen
 from edge.pipeline.evidence import SealedHit
 from edge.pipeline.rule_book import RuleBook
@@ -47,6 +50,7 @@ class ClosingCamera:
         for frame in self.models.frames():
             self.given.append(weakref.ref(frame.pixels))
             yield frame
+            del frame
             self.looked.acquire(timeout=PATIENCE_S)
         self.is_silent = True
         self.was_let_end = self.ends.wait(PATIENCE_S)
@@ -79,17 +83,19 @@ def test_p8_what_is_in_view_when_a_camera_closes_is_judged_and_dropped(
         return NO_HIT
 
     def let_end() -> None:
-        """Once the vehicle is counted, while the camera still waits; the last frame is in use."""
+        """Once the vehicle is counted, while the camera still waits."""
         if engine.counts.vehicles:
             gc.collect()
-            held.append(sum(one() is not None for one in camera.given[:-1]))
+            held.append(sum(one() is not None for one in camera.given))
             camera.ends.set()
 
     worker = EvidenceWorker(store)
     worker.start()
     chain = SaltChain("site", "box", bytes)
+    always = Schedule(timezone.utc, ((Hours.parse("00:00-24:00"),),) * 7)
+    guarded = GuardedCamera(camera, always)
     engine = Engine(
-        [Stream(camera, "clip", CountedWatcher(camera), live=True)],
+        [Stream(guarded, "clip", CountedWatcher(camera), live=True)],
         RuleBook([HOTLIST], chain, IN_CLEAR, 900, COMPETENCES),
         worker,
         on_turn=let_end,
