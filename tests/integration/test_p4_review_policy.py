@@ -11,10 +11,10 @@ import pytest
 
 from edge.policy.model import Policy
 from edge.texts import LANGUAGES
-from tests.support.cases import CAMERA, SHOTS, for_the_hit, hit_under
+from tests.support.cases import SHOTS, for_the_hit, hit_under
 from tests.support.desk_web import says
 from tests.support.desks import make_desk
-from tests.support.parties import Parties, evidence, make_parties
+from tests.support.parties import CAMERA, Parties, evidence, make_parties
 from tests.support.policies import document
 from tests.support.review_web import ReviewOffice, opened_office
 from tests.support.reviews import OFFICER
