@@ -405,8 +405,8 @@ CODES: Mapping[str, Meaning] = {
     ),
     "E_SEQUENCE": Meaning(
         3,
-        "a document is dated after the start, or the start is in the future; the legal steps "
-        "come before the camera",
+        "a document is dated after the start, the start is in the future, or a recording is dated "
+        "before the policy's first day or later than now; the legal steps come before the camera",
     ),
     "E_STATUS": Meaning(
         3,

@@ -22,6 +22,10 @@ from edge.pipeline.rule_book import ReadOutcome, RuleBook
 TURN_S = 1.0
 """How long the pipeline waits for a frame before it reports that it is alive."""
 
+SILENT_S = 60.0
+"""After so long without a frame of a live camera, which is closed outside its hours or away, nobody
+knows what is in view, so what was in view is judged and dropped."""
+
 SHUT_WITHIN_S = 2.0
 """How long a source may take to close before the run ends without it."""
 
@@ -79,6 +83,7 @@ class Engine:
         on_frame: called after each analysed frame with the stream's index; for progress.
         on_epoch: called when an epoch has closed, with the counters so far.
         on_turn: called after each wait for a frame, whether one came or not.
+        monotonic: the monotonic clock, in seconds.
     """
 
     def __init__(
@@ -90,6 +95,7 @@ class Engine:
         on_frame: Callable[[int], None] = lambda _index: None,
         on_epoch: Callable[[VehicleCounts], None] = lambda _counts: None,
         on_turn: Callable[[], None] = lambda: None,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self.streams = tuple(streams)
         self.counts = VehicleCounts()
@@ -98,6 +104,8 @@ class Engine:
         self._on_frame = on_frame
         self._on_epoch = on_epoch
         self._on_turn = on_turn
+        self._monotonic = monotonic
+        self._heard_s: dict[int, float] = {}
         self._open: dict[tuple[int, int], _Open] = {}
         self._shutting = threading.Lock()
         self._intake: FrameQueue | None = None
@@ -172,16 +180,17 @@ class Engine:
             while remaining:
                 item = intake.take(TURN_S)
                 self._on_turn()
+                self._forget_silent()
                 if item is None:
                     if realtime:  # the epoch's key must end on time even without frames
-                        self._advance(time.monotonic())
+                        self._advance(self._monotonic())
                     continue
                 if isinstance(item, StreamEnd):
                     remaining -= 1
                     self._end_stream(item, failures)
                     continue
                 now_s = (
-                    time.monotonic() if realtime else max(now_s, elapsed_s + item.frame.stream_s)
+                    self._monotonic() if realtime else max(now_s, elapsed_s + item.frame.stream_s)
                 )
                 self._advance(now_s)
                 self._observe(item)
@@ -200,12 +209,23 @@ class Engine:
 
     def _observe(self, item: QueuedFrame) -> None:
         stream = self.streams[item.stream]
+        if stream.live:
+            self._heard_s[item.stream] = self._monotonic()
         for vehicle in stream.watcher.observe(item.frame):
             self._judge(item.stream, vehicle)
         if not stream.analysed:
             log.info("camera %s: the first frame is analysed", stream.camera.name)
         stream.analysed += 1
         self._on_frame(item.stream)
+
+    def _forget_silent(self) -> None:
+        """Judge and drop what was in view of a live camera that has given no frame for long."""
+        now_s = self._monotonic()
+        for index, heard_s in tuple(self._heard_s.items()):
+            if now_s - heard_s >= SILENT_S:
+                del self._heard_s[index]
+                for vehicle in self.streams[index].watcher.finish():
+                    self._judge(index, vehicle)
 
     def _drop_what_is_in_view(self) -> None:
         """Empty the watchers, which hold the plates read so far, without judging them."""
@@ -228,6 +248,7 @@ class Engine:
             capture(stream.camera, index, intake, stream.counts, paced=paced)
 
     def _end_stream(self, end: StreamEnd, failures: list[CameraError]) -> None:
+        self._heard_s.pop(end.stream, None)
         for vehicle in self.streams[end.stream].watcher.finish():
             self._judge(end.stream, vehicle)
         if isinstance(end.error, CameraError):

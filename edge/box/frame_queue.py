@@ -159,6 +159,7 @@ def capture(
         for frame in source:
             counts.corrupt = camera.corrupt_frames
             counts.dropped += intake.put(QueuedFrame(stream, frame))
+            del frame  # the next one may come in hours only
             if intake.closed:
                 break
         counts.corrupt = camera.corrupt_frames
@@ -177,3 +178,4 @@ def _timed(frames: Iterator[Frame], counts: StreamCounts) -> Iterator[Frame]:
             return
         counts.decoded += 1
         yield frame
+        del frame

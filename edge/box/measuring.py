@@ -20,12 +20,12 @@ from edge.box.findings import (
     height_of,
 )
 from edge.domain.geometry import Line
-from edge.domain.imaging import Box, Detection, Frame, PlatePatch, without_duplicates
+from edge.domain.imaging import Box, Detection, Frame, PlatePatch, cut_patch, without_duplicates
 from edge.domain.motion import Cells, cell_means
 from edge.domain.reading import fuse
 from edge.errors import CameraError, EdgeError
 from edge.pipeline.ports import Camera, PlateDetector, PlateReader
-from edge.pipeline.watcher import WatchSettings, cut_patch
+from edge.pipeline.watcher import WatchSettings
 from edge.privacy.redaction import RedactedImage, aiming_still
 
 GOOD_PER_SECOND = 10.0

@@ -10,11 +10,11 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from edge.adapters.models.loading import PlateModels
-from edge.domain.imaging import Box, Frame, Pixels, plates_among
+from edge.domain.imaging import Box, Frame, Pixels, cut_patch, plates_among
 from edge.domain.reading import PlateConsensus, fuse
 from edge.domain.vehicles import VehicleSeen
 from edge.pipeline.attention import Attention
-from edge.pipeline.watcher import VehicleWatcher, WatchSettings, cut_patch, settings_for_threshold
+from edge.pipeline.watcher import VehicleWatcher, WatchSettings, settings_for_threshold
 
 
 @dataclass(frozen=True, slots=True)

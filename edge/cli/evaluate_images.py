@@ -27,12 +27,12 @@ from edge.domain.accuracy import (
     match,
     scored_reads,
 )
-from edge.domain.imaging import Box, Detection, PlatePatch, plates_among
+from edge.domain.imaging import Box, Detection, PlatePatch, cut_patch, plates_among
 from edge.domain.intervals import Interval, wilson
 from edge.domain.reading import PlateConsensus, PlateReading, fuse
 from edge.domain.timing import median_and_p95_ms
 from edge.errors import ConfigError
-from edge.pipeline.watcher import WatchSettings, cut_patch
+from edge.pipeline.watcher import WatchSettings
 
 if TYPE_CHECKING:
     from edge.adapters.models.loading import PlateModels

@@ -122,7 +122,7 @@ def _say(pack: VerifiedPack, schema: str, as_json: bool, *, desk_vouched: bool =
         typer.echo(f"policy:     {policy.sha256[:16]}… signed by {signed}{lacking}{demo}")
     for weights in pack.weights:
         typer.echo(f"weights:    {weights.detector} and {weights.reader}")
-    typer.echo(f"epochs:     {pack.statistics.epochs}")
+    typer.echo(f"epochs:     {pack.statistics.epochs}" + _confirmed(pack))
     if pack.accuracy is not None:
         low, high = pack.accuracy.exact_ci95
         typer.echo(
@@ -138,6 +138,16 @@ def _say(pack: VerifiedPack, schema: str, as_json: bool, *, desk_vouched: bool =
         )
     if not pack.vouched:
         typer.echo("The pack is consistent. Give --keys to confirm that it is the box's.")
+
+
+def _confirmed(pack: VerifiedPack) -> str:
+    """Whether the counts of the epochs, which the log does not sign one by one, fit to the log."""
+    if pack.unrecorded is None:
+        return " (confirmed by the audit log)" if pack.statistics.epochs else ""
+    return (
+        f" (NOT confirmed: the audit log has no such epoch as line {pack.unrecorded} of "
+        "statistics.jsonl, so somebody has changed the counts on the box)"
+    )
 
 
 def _facts(pack: VerifiedPack) -> dict[str, Any]:
@@ -160,6 +170,7 @@ def _facts(pack: VerifiedPack) -> dict[str, Any]:
         ],
         "weights": [weights.model_dump() for weights in pack.weights],
         "statistics": pack.statistics.model_dump(),
+        "statistics_confirmed": pack.unrecorded is None,
         "accuracy": None if pack.accuracy is None else pack.accuracy.model_dump(mode="json"),
         "deletions": [one.model_dump(mode="json", by_alias=True) for one in pack.deletions],
     }

@@ -129,7 +129,9 @@ def build(
     number = _counter(counter, milliseconds(now))
     inventory = {} if boxes is None else load_all_box_public_keys(boxes)
     alone = None if box_public is None else load_box_public_keys(box_public)
-    listed = with_note_of_ended(read_list_file(csv, zone=zone, max_entries=MOST_ENTRIES), now)
+    listed = with_note_of_ended(
+        read_list_file(csv, zone=zone, max_entries=MOST_ENTRIES, issued_at=now), now
+    )
     issued = IssuedList(
         list_id, key.signer, purpose, number, now, listed.entries, shrinks_from=shrinks_from
     )

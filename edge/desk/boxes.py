@@ -166,14 +166,17 @@ class BoxStates:
             )
         ).rowcount
         if not kept:
-            same = known.status_counter == status.counter
+            # The time that is stated may lie ahead, so that no other one would ever seem later.
+            later = (known.status_said_at < status.said_at) | (
+                known.status_came_at < status.said_at
+            )
             connection.execute(
                 BOX_STATE.update()
                 .where(
                     mine,
                     known.status_key.in_({key, current}),
-                    (known.status_said_at < status.said_at)
-                    | (same & (known.status_sha256 != digest)),
+                    known.status_sha256 != digest,
+                    later | (known.status_counter == status.counter),
                 )
                 .values(twin_at=now)
             )

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from edge.errors import ConfigError
+from edge.desk.court.policy_checks import require_allowed
+from edge.errors import AuditError, ConfigError
 from edge.policy.model import Policy
 from edge.policy.notice.counts import COUNTS_FILE
 from edge.policy.notice.view.parts import PolicyWording
 from edge.policy.notice.view.rules import rule_text
 from edge.policy.notice.words import Words
 from edge.privacy.hit import Hit
+from edge.privacy.sealing import Picture
 from edge.site.folder import SITE_FILE, read_policy
 from edge.texts import Language
 
@@ -31,6 +33,7 @@ class RuleFacts:
         place: of the camera.
         purpose: of the rule.
         zone: the time zone of the site.
+        allowed: whether the policy allows such a hit: there, then, as sure, with these pictures.
     """
 
     rule: str
@@ -38,6 +41,7 @@ class RuleFacts:
     place: str
     purpose: str
     zone: ZoneInfo
+    allowed: bool
 
 
 def read_policies(folder: Path) -> dict[str, Policy]:
@@ -60,7 +64,9 @@ def read_policies(folder: Path) -> dict[str, Policy]:
     return {policy.sha256(): policy for policy in found}
 
 
-def rule_facts(policies: Mapping[str, Policy], hit: Hit, language: Language) -> RuleFacts | None:
+def rule_facts(
+    policies: Mapping[str, Policy], hit: Hit, pictures: Iterable[Picture], language: Language
+) -> RuleFacts | None:
     """What the policy of a hit says of it; None if it is unknown, or has no such rule or camera."""
     policy = policies.get(hit.policy_sha256)
     if policy is None or hit.camera not in policy.cameras or hit.purpose not in policy.purposes:
@@ -74,5 +80,14 @@ def rule_facts(policies: Mapping[str, Policy], hit: Hit, language: Language) -> 
                 wording.in_language(policy.cameras[hit.camera].place),
                 wording.in_language(policy.purposes[hit.purpose].text),
                 policy.zone,
+                _is_allowed(policy, hit, pictures),
             )
     return None
+
+
+def _is_allowed(policy: Policy, hit: Hit, pictures: Iterable[Picture]) -> bool:
+    try:
+        require_allowed(hit, pictures, policy)
+    except AuditError:
+        return False
+    return True

@@ -105,6 +105,10 @@ class Box:
             and self.y2 >= other.y2
         )
 
+    def scaled(self, across: float, down: float) -> Box:
+        """The box in a picture that is so many times as wide and as high."""
+        return Box(self.x1 * across, self.y1 * down, self.x2 * across, self.y2 * down)
+
     def shifted(self, dx: float, dy: float) -> Box:
         """The box moved by (dx, dy) pixels."""
         return Box(self.x1 + dx, self.y1 + dy, self.x2 + dx, self.y2 + dy)
@@ -190,6 +194,41 @@ class PlatePatch:
     box: Box
     quality: float
     pixels: Pixels = field(repr=False, compare=False)
+
+
+DIVIDED_QUALITY = 0.3
+"""Factor of the quality of a plate that was detected in pieces."""
+
+
+def cut_patch(pixels: Pixels, detection: Detection, margin: float) -> PlatePatch:
+    """Cut the plate's pixels with a margin, and rate their quality.
+
+    Quality grows with the plate's height up to 20 pixels, where the strokes of characters become
+    two pixels wide, and with the detector's score. It is divided by ten if the picture's edge cuts
+    the plate, and reduced if something divides it: such views alone never give a sure consensus.
+
+    Args:
+        pixels: the frame.
+        detection: the plate in the frame.
+        margin: margin on each side, as a share of the plate's size.
+    """
+    height, width = pixels.shape[:2]
+    box = detection.box
+    expanded = box.grown(
+        left=box.width * margin,
+        right=box.width * margin,
+        top=box.height * margin,
+        bottom=box.height * margin,
+    ).clipped(width, height)
+    x1, y1 = int(expanded.x1), int(expanded.y1)
+    x2, y2 = max(x1 + 1, math.ceil(expanded.x2)), max(y1 + 1, math.ceil(expanded.y2))
+    whole = box.x1 > 1 and box.y1 > 1 and box.x2 < width - 1 and box.y2 < height - 1
+    quality = min(1.0, max(0.1, box.height / 20)) * math.sqrt(max(detection.score, 0.01))
+    if detection.pieces > 1:
+        quality *= DIVIDED_QUALITY
+    return PlatePatch(
+        box, quality if whole else quality / 10, np.ascontiguousarray(pixels[y1:y2, x1:x2])
+    )
 
 
 DUPLICATE_OVERLAP = 0.6

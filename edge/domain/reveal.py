@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from enum import Enum
 
+PLATE_PICTURE, VEHICLE_PICTURE = "plate", "vehicle"
+FIRST_PICTURE, LAST_PICTURE = "first", "last"
+"""Names of the pictures of an offence."""
+
 
 class RevealLevel(Enum):
     """Reveal levels, from least to most. A rule uses one of the last four."""

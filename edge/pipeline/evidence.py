@@ -15,7 +15,7 @@ from typing import Protocol
 from edge.domain.appearance import NOTHING_STATED, UNKNOWN, Appearance
 from edge.domain.imaging import Box, Pixels
 from edge.domain.pseudonym import ListedPeriod
-from edge.domain.reveal import MaskMethod, RevealLevel
+from edge.domain.reveal import PLATE_PICTURE, VEHICLE_PICTURE, MaskMethod, RevealLevel
 from edge.domain.rules import Offence
 from edge.domain.scene import Scene
 from edge.domain.vehicles import KeyFrame, VehicleSeen
@@ -26,13 +26,7 @@ from edge.pipeline.rule_book import observed_at
 from edge.privacy.hit import build_hit, new_hit_id
 from edge.privacy.keys import AuthorityPublicKeys, BoxKeys
 from edge.privacy.place_still import PLACE_PICTURE, PlaceStill
-from edge.privacy.redaction import (
-    PLATE_PICTURE,
-    VEHICLE_PICTURE,
-    EvidenceImage,
-    reveal,
-    reveal_path,
-)
+from edge.privacy.redaction import EvidenceImage, reveal, reveal_path
 from edge.privacy.scene_mask import shown_pixels
 from edge.privacy.sealing import EvidenceContent, Picture, SealContext, picture_budget, seal
 

@@ -53,6 +53,11 @@ class KnownPlaces:
             for one in self._no_plate
         )
 
+    def scale(self, across: float, down: float) -> None:
+        """Go on in pictures of the same view that are so many times as wide and as high."""
+        for one in (*self._standing, *self._no_plate):
+            one.place = one.place.scaled(across, down)
+
     def forget(self, before_s: float) -> None:
         """Forget what was last seen before this time."""
         self._standing = [one for one in self._standing if one.last_s >= before_s]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import Enum
 from itertools import islice
 
@@ -26,7 +26,7 @@ from edge.domain.rules import (
     Verdict,
     judge,
 )
-from edge.domain.vehicles import VehicleSeen
+from edge.domain.vehicles import TrackPoint, VehicleSeen
 from edge.privacy.pseudonyms import SaltChain, token_under
 
 
@@ -243,7 +243,7 @@ class RuleBook:
             camera=vehicle.camera,
             observed_at=observed_at(vehicle),
             candidates=self._chain.tokens(rule.purpose, rule.id, hypotheses),
-            trajectory=vehicle.trajectory,
+            trajectory=_path_in_force(rule, vehicle),
             width=width,
             height=height,
             twins=self._tokens_of_twins(rule, vehicle),
@@ -277,6 +277,22 @@ class RuleBook:
             return frozenset(token_under(key, twin) for twin in twins)
         finally:
             key[:] = bytes(len(key))
+
+
+def _path_in_force(rule: Rule, vehicle: VehicleSeen) -> tuple[TrackPoint, ...]:
+    """The part of the vehicle's path in the rule's hours.
+
+    A vehicle may cross a line before them and stay in view until they begin.
+    """
+    path = vehicle.trajectory
+    if rule.schedule is None or not path:
+        return path
+    ends = vehicle.last_seen - timedelta(seconds=path[-1].stream_s)
+    return tuple(
+        point
+        for point in path
+        if rule.is_in_force(vehicle.camera, ends + timedelta(seconds=point.stream_s))
+    )
 
 
 def observed_at(vehicle: VehicleSeen) -> datetime:

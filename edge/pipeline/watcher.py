@@ -11,13 +11,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import count
 
-import numpy as np
-
 from edge.domain.imaging import (
     Detection,
     Frame,
-    Pixels,
     PlatePatch,
+    cut_patch,
     joined_pieces,
     without_duplicates,
 )
@@ -130,6 +128,7 @@ class VehicleWatcher:
         self._places = KnownPlaces()
         self._section = 0
         self._breaks = 0
+        self._size: tuple[int, int] | None = None
         self._interval_s = math.inf  # a stream of one picture counts as slow
         self._attention = attention
         if attention is not None:
@@ -159,6 +158,7 @@ class VehicleWatcher:
             due.extend(self._skip(now_s))
             return tuple(vehicle for vehicle in due if vehicle is not None)
         self.detector_runs += 1
+        due.extend(self._begin_size(frame))
         detections = joined_pieces(without_duplicates(self._detector.detect(frame.pixels)))
         detected = time.perf_counter()
         readings = self._readings(frame, detections)
@@ -248,6 +248,25 @@ class VehicleWatcher:
                     one.stays_until_s = frame.stream_s + settings.in_view_s
         self._section = frame.section
         self._drop_old_state(frame.stream_s - (0.0 if unknown else settings.same_vehicle_s))
+        if self._attention is not None:
+            self._attention.restart()
+        return due
+
+    def _begin_size(self, frame: Frame) -> tuple[VehicleSeen, ...]:
+        """End all tracks before a picture of another size; returns their vehicles.
+
+        Boxes of the two cannot be compared, so what stands would seem to move. What is known about
+        places is kept, on the scale of the new size: the camera shows the same view.
+        """
+        before, size = self._size, (frame.width, frame.height)
+        self._size = size
+        if before is None or before == size:
+            return ()
+        due = self._end_all()
+        across, down = size[0] / before[0], size[1] / before[1]
+        self._places.scale(across, down)
+        for one in self._recent_vehicles:
+            one.stays_at = one.stays_at and one.stays_at.scaled(across, down)
         if self._attention is not None:
             self._attention.restart()
         return due
@@ -461,38 +480,3 @@ class VehicleWatcher:
         known.update(self._dossiers, (dossier.track for dossier, _ in self._waiting))
         for dossier in self._dossiers.values():
             dossier.concurrent_tracks &= known
-
-
-DIVIDED_QUALITY = 0.3
-"""Factor of the quality of a plate that was detected in pieces."""
-
-
-def cut_patch(pixels: Pixels, detection: Detection, margin: float) -> PlatePatch:
-    """Cut the plate's pixels with a margin, and rate their quality.
-
-    Quality grows with the plate's height up to 20 pixels, where the strokes of characters become
-    two pixels wide, and with the detector's score. It is divided by ten if the picture's edge cuts
-    the plate, and reduced if something divides it: such views alone never give a sure consensus.
-
-    Args:
-        pixels: the frame.
-        detection: the plate in the frame.
-        margin: margin on each side, as a share of the plate's size.
-    """
-    height, width = pixels.shape[:2]
-    box = detection.box
-    expanded = box.grown(
-        left=box.width * margin,
-        right=box.width * margin,
-        top=box.height * margin,
-        bottom=box.height * margin,
-    ).clipped(width, height)
-    x1, y1 = int(expanded.x1), int(expanded.y1)
-    x2, y2 = max(x1 + 1, math.ceil(expanded.x2)), max(y1 + 1, math.ceil(expanded.y2))
-    whole = box.x1 > 1 and box.y1 > 1 and box.x2 < width - 1 and box.y2 < height - 1
-    quality = min(1.0, max(0.1, box.height / 20)) * math.sqrt(max(detection.score, 0.01))
-    if detection.pieces > 1:
-        quality *= DIVIDED_QUALITY
-    return PlatePatch(
-        box, quality if whole else quality / 10, np.ascontiguousarray(pixels[y1:y2, x1:x2])
-    )

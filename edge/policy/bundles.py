@@ -443,12 +443,13 @@ def _require_few(entries: int, terms: ListTerms) -> None:
 def _faults(document: BundleDocument, terms: ListTerms) -> Iterator[tuple[int, str]]:
     """The place of each entry that the policy does not allow, with what is wrong."""
     seen: set[str] = set()
+    issued_at = parse_utc(document.issued_at)
     entries = [_read(entry) for entry in document.entries]
     for place, entry in enumerate(entries):
         if entry.entry_id in seen:
             yield place, "id: another entry has the same id; give each its own"
         seen.add(entry.entry_id)
-        fault = entry_fault(entry, terms.max_entry_days, exempt=terms.exempt)
+        fault = entry_fault(entry, terms.max_entry_days, issued_at, exempt=terms.exempt)
         if fault is not None:
             yield place, fault
     yield from word_faults(entries)

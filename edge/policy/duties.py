@@ -187,6 +187,7 @@ FAULTS: Mapping[str, Fault] = {
     "occupants": Fault("W_OCCUPANTS", "P6", Severity.WARNING),
     "always_open": Fault("W_ALWAYS_OPEN", "P11", Severity.WARNING),
     "place_unused": Fault("W_PLACE_UNUSED", "P6", Severity.WARNING),
+    "keys_unnamed": Fault("W_AUTHORITY_KEYS", "P4", Severity.WARNING),
     "demo_key": Fault("W_DEMO_KEYS", "P1", Severity.WARNING),
 }
 

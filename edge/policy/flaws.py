@@ -285,6 +285,15 @@ def _receipts(policy: Policy) -> Iterator[Flaw]:
             yield Flaw(("authorities", name, "receipts"), "receipts_none")
 
 
+def _recipients(policy: Policy) -> Iterator[Flaw]:
+    """Who opens the hits is not signed unless the policy names the keys of the authority."""
+    if policy.demo:
+        return
+    for name, authority in policy.authorities.items():
+        if authority.key_sha256 is None:
+            yield Flaw(("authorities", name, "key_sha256"), "keys_unnamed")
+
+
 def _pictures(policy: Policy) -> Iterator[Flaw]:
     """The counts of what released pictures show."""
     pictures = policy.accuracy.pictures
@@ -426,6 +435,7 @@ _CHECKS: tuple[tuple[frozenset[str], Callable[[Policy], Iterator[Flaw]]], ...] =
     (frozenset({"approvals", "suspension", "issuers"}), _separation),
     (frozenset({"controller", "approvals", "suspension", "issuers"}), _controller_apart),
     (frozenset({"authorities", "approvals", "suspension", "issuers"}), _receipts),
+    (frozenset({"authorities", "approvals", "suspension", "issuers"}), _recipients),
     (frozenset({"accuracy"}), _accuracy),
     (frozenset({"accuracy"}), _pictures),
     (frozenset({"accuracy", "legal", "activation", "rules"}), _measured),

@@ -5,7 +5,8 @@ that the box would stop with; its code is published.
 
 With demo keys a policy reads recordings only. Recordings are then judged by the day on which they
 were made, and no activation is needed: trying the product must still be possible in ten years. A
-policy that was signed with real keys needs everything, whatever the source.
+policy that was signed with real keys needs everything, whatever the source. A recording under it
+must besides be of a time since the policy's first day, and of no time to come.
 """
 
 from __future__ import annotations
@@ -87,6 +88,29 @@ def _require_open(facts: GateFacts, now: datetime) -> None:
         earlier = [one for one, _ in facts.history if one.version < policy.version]
         require_trial(policy, earlier, now)
         _require_in_force(facts, now)
+        for moment in facts.recorded_at:
+            _require_recorded_since(policy, moment, now)
+
+
+def _require_recorded_since(policy: Policy, recorded_at: datetime, now: datetime) -> None:
+    """Refuse a recording that the policy did not allow when it was made, or that is of the future.
+
+    A person states when it was made. A rule must not reach back to a time before there was a law
+    for it, nor make use of an entry of a list that has not begun.
+    """
+    first = policy.activation.not_before
+    if recorded_at < policy.begins(first):
+        raise PolicyError(
+            f"a recording is dated {recorded_at:%Y-%m-%d}, before the policy's first day, {first}; "
+            "correct its recorded_at or --recorded-at, or leave it out",
+            code="E_SEQUENCE",
+        )
+    if recorded_at > now:
+        raise PolicyError(
+            f"a recording is dated {recorded_at:%Y-%m-%d %H:%M %z}, which is still to come; "
+            "correct its recorded_at or --recorded-at, or set the clock",
+            code="E_SEQUENCE",
+        )
 
 
 def _for_recordings(wrong: PolicyError) -> PolicyError:

@@ -38,6 +38,10 @@ MAX_YEARS = 5
 MAX_DAYS = MAX_YEARS * 366
 """The same in days, rounded up."""
 
+MOST_DAYS_AHEAD = 92
+"""How long after its issue an entry of a list may begin, days: a quarter. Otherwise entries that
+follow each other would keep a plate on one list for ever."""
+
 CLOCKS_CHANGED = timedelta(hours=1)
 """Allowance for calendar days that are longer than 24 hours, when clocks are changed."""
 
@@ -111,6 +115,7 @@ def read_list_file(
     max_entries: int,
     max_entry_days: int = MAX_DAYS,
     exempt: bool = False,
+    issued_at: datetime | None = None,
 ) -> ListFile:
     """Read a list; one bad entry refuses all of it.
 
@@ -120,6 +125,7 @@ def read_list_file(
         max_entries: the most entries that the policy allows.
         max_entry_days: the longest that the policy lets an entry last.
         exempt: whether it is known to be a permit list.
+        issued_at: when it is issued; None: it is for a trial, and not issued.
 
     Raises:
         ConfigError: the file cannot be read, or an entry is wrong; one line
@@ -140,7 +146,7 @@ def read_list_file(
         where = f"{path}:{row.line}"
         try:
             entry = reader.entry(row)
-            fault = entry_fault(entry, max_entry_days, exempt=exempt)
+            fault = entry_fault(entry, max_entry_days, issued_at, exempt=exempt)
             if fault is not None:
                 raise _EntryError(fault)  # noqa: TRY301 - reported like every mistake
         except _EntryError as error:
@@ -177,12 +183,15 @@ def _rows(path: Path, max_entries: int, notes: Notes, problems: list[str]) -> li
     return found
 
 
-def entry_fault(entry: ListEntry, max_days: int, *, exempt: bool = False) -> str | None:
+def entry_fault(
+    entry: ListEntry, max_days: int, issued_at: datetime | None = None, *, exempt: bool = False
+) -> str | None:
     """What the policy does not allow of an entry, as column and message; None if nothing.
 
     Args:
         entry: as it was read, from a file or a bundle.
         max_days: the longest that the policy allows.
+        issued_at: when its list is issued; None: it is for a trial, and not issued.
         exempt: whether it is of a permit list.
     """
     if exempt and entry.stated != NOTHING_STATED:
@@ -199,6 +208,12 @@ def entry_fault(entry: ListEntry, max_days: int, *, exempt: bool = False) -> str
         return (
             f"end: more than {allowed} days after start, the longest that the policy's "
             "max_entry_days allows; shorten it"
+        )
+    ahead = min(allowed, MOST_DAYS_AHEAD)
+    if issued_at is not None and entry.start > issued_at + timedelta(days=ahead) + CLOCKS_CHANGED:
+        return (
+            f"start: more than {ahead} days after the list is issued; add the entry to a list "
+            "that is issued later"
         )
     return None
 

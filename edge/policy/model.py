@@ -61,11 +61,17 @@ def _this_format(schema: object) -> object:
     return schema
 
 
+_OF_THE_MACHINE = ("localtime", "posixrules", "Factory", "posix/", "right/")
+"""What zones begin with that are not the same on each machine: the signed hours would not be."""
+
+
 def _known_zone(name: str) -> str:
     try:
         ZoneInfo(name)
     except (KeyError, ValueError, OSError):
         raise ValueError("must be a time zone such as Europe/Brussels") from None
+    if name.startswith(_OF_THE_MACHINE):
+        raise ValueError("must be a time zone such as Europe/Brussels, which no machine sets")
     return name
 
 

@@ -259,6 +259,7 @@ authorities:
   # police-zone:
   #   name: {zone}
   #   keys: keys/police-zone.public.json
+  #   key_sha256: []  # edge-anpr keys show keys/police-zone.public.json
   #   valid: {{from: 2026-01-01, until: 2028-12-31}}
   #   competence: {{rules: [school-street], cameras: [cam-1]}}
 

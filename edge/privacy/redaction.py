@@ -17,7 +17,14 @@ from typing import NoReturn, final
 import numpy as np
 
 from edge.domain.imaging import Box, Pixels
-from edge.domain.reveal import MaskMethod, RevealLevel
+from edge.domain.reveal import (
+    FIRST_PICTURE,
+    LAST_PICTURE,
+    PLATE_PICTURE,
+    VEHICLE_PICTURE,
+    MaskMethod,
+    RevealLevel,
+)
 from edge.domain.rules import Offence
 from edge.domain.scene import Scene, unit_of
 from edge.domain.vehicles import KeyFrame
@@ -26,10 +33,6 @@ from edge.errors import RedactionError
 from edge.privacy.class_map import class_map
 from edge.privacy.geometric_mask import Mask, check_box, fill, plate_region
 from edge.privacy.scene_mask import ShownPixels, shown_pixels
-
-PLATE_PICTURE, VEHICLE_PICTURE = "plate", "vehicle"
-FIRST_PICTURE, LAST_PICTURE = "first", "last"
-"""Names of the pictures of an offence."""
 
 MASK_GREY = 127
 """The solid fill. A constant carries no information about what it covers; blur and mosaics do."""

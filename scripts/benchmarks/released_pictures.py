@@ -23,7 +23,7 @@ from edge.adapters.models.weights import Manifest
 from edge.domain.imaging import Box, Pixels, plates_among, told_apart
 from edge.domain.intervals import wilson
 from edge.domain.pseudonym import Candidate, PlateToken
-from edge.domain.reveal import MaskMethod, RevealLevel
+from edge.domain.reveal import VEHICLE_PICTURE, MaskMethod, RevealLevel
 from edge.domain.rules import Offence, Rule, RuleKind
 from edge.domain.shown import LEAK, blocks, has_block
 from edge.domain.vehicles import KeyFrame
@@ -31,7 +31,7 @@ from edge.domain.wheel import WheelSide
 from edge.errors import EdgeError
 from edge.pipeline.evidence import scene_around
 from edge.pipeline.ports import SceneParser
-from edge.privacy.redaction import VEHICLE_PICTURE, reveal
+from edge.privacy.redaction import reveal
 from edge.privacy.scene_mask import shown_pixels
 from scripts.fixtures.clips import BLACK, BLUE, CLIPS, GREEN, GREY, RED, SAND, WHITE, Clip
 from scripts.fixtures.fonts import MissingFontError

@@ -34,6 +34,8 @@ from edge.desk.store.hits import DeskHits
 from edge.desk.store.tables import REVIEW_CASE, SESSION
 from edge.domain.plates import PlateText
 from edge.domain.reveal import MaskMethod
+from edge.domain.schedule import DAYS
+from edge.policy.model import Policy
 from edge.policy.signatures import SIGNATURES_FILE
 from edge.privacy.hit import Hit
 from edge.privacy.keys import BoxPublicKeys
@@ -134,6 +136,22 @@ def sealed_hits(parties: Parties, policy: Path) -> tuple[Hit, ...]:
     )
 
 
+def at_any_time(policy: Policy) -> Policy:
+    """The policy for this site, with hours and dates that allow a hit now."""
+    content = policy.document()
+    content["site"] = SITE
+    always = {"weekly": {day: ["00:00-24:00"] for day in DAYS}}
+    since, until = (str((utc() + timedelta(days=days)).date()) for days in (-60, 60))
+    content["activation"].update(not_before=since, sunset=until)
+    for camera in content["cameras"].values():
+        camera["hours"] = always
+    for rule in content["rules"]:
+        rule["schedule"] = None
+    for authority in content["authorities"].values():
+        authority["valid"] = {"from": since, "until": until}
+    return Policy.model_validate(content)
+
+
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     base = tmp_path_factory.mktemp("review")
@@ -148,8 +166,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     with desk.open_people(utc) as people:
         people.make_key(ActingPerson(SECOND), passphrase_of(SECOND))
     policies = base / "policies"
-    demo = read_policy(REPOSITORY / "config" / "demo" / "policy.yaml").model
-    policy = demo.model_copy(update={"site": SITE})
+    policy = at_any_time(read_policy(REPOSITORY / "config" / "demo" / "policy.yaml").model)
     write(policies, policy.document())
     (policies / SIGNATURES_FILE).write_text(signed(policy).text(), "utf-8")
     hits = sealed_hits(parties, policies)

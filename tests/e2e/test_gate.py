@@ -166,7 +166,9 @@ def test_p1_p20_a_real_policy_needs_its_activation_whatever_the_source(
     refused(run(made, never_opened), "E_LEASE")
 
     assert verb("policy", "activate", made.folder, "--key", mayor).status == 0
-    assert run(made, never_opened).status == ExitCode.SOURCE
+    refused(run(made, never_opened), "E_SEQUENCE")  # of a day before the policy began
+    now = NOW.isoformat(timespec="seconds")
+    assert run(made, never_opened, "--recorded-at", now).status == ExitCode.SOURCE
 
     state = json.loads((made.state / "activation.json").read_text())
     state["activation"]["lease"]["expires_at"] = utc_text(NOW + timedelta(days=59))
@@ -344,7 +346,7 @@ def test_p11_a_file_that_cannot_be_read_is_announced_like_any_refusal(
         file.write_text("{")
     with EmbeddedBroker() as broker, MessageRecorder(broker.port) as recorder:
         set_port(made, broker.port)
-        done = verb("run", "--site", made.folder, "--source", CLIP, "--drain", "0")
+        done = run(made, CLIP, "--recorded-at", NOW.isoformat(timespec="seconds"))
         assert wait_for(lambda: ("safe", code) in availability(recorder), 5), done.err
 
     assert f"error: {code}: " in done.err

@@ -178,7 +178,8 @@ def shut_box(suspended: Town, tmp_path: Path) -> Town:
 def refusal(town: Town) -> str | None:
     """The code with which the real gate refuses a recording now; None if it opens."""
     try:
-        require_open(load_site_folder(town.made.folder), [Recording(CAMERA, CLIP, None)])
+        now = datetime.now(timezone.utc)
+        require_open(load_site_folder(town.made.folder), [Recording(CAMERA, CLIP, now)])
     except EdgeError as error:
         return error.code
     return None

@@ -25,9 +25,8 @@ from edge.adapters.models.plate_ink import plate_ink
 from edge.adapters.models.plate_lines import plate_lines
 from edge.adapters.models.reader import OnnxPlateReader
 from edge.adapters.models.weights import Manifest
-from edge.domain.imaging import Box, Detection, PlatePatch
+from edge.domain.imaging import Box, Detection, PlatePatch, cut_patch
 from edge.errors import ModelError
-from edge.pipeline.watcher import cut_patch
 from scripts.fixtures.covers import COVERS, draw_cover
 from tests.support.fakes import reading_of
 from tests.support.product import CLIPS

@@ -275,6 +275,34 @@ def test_p21_two_boxes_with_the_same_keys_are_noticed(
 
 
 @on_both
+@pytest.mark.parametrize(
+    "ahead",
+    [timedelta(minutes=20), timedelta(days=1), datetime(9999, 12, 31, tzinfo=NOW.tzinfo) - NOW],
+    ids=["20 minutes", "a day", "the year 9999"],
+)
+def test_p21_a_copy_is_noticed_whatever_time_it_states(
+    database: DeskDatabase, parties: Parties, ahead: timedelta
+) -> None:
+    """A thief who states a time to come would otherwise keep the box in his state, unnoticed."""
+    boxes = Boxes(database, parties)
+    boxes.states_that(8)
+    for number in range(3):
+        boxes.states_that(900 + number, at=NOW + ahead, version="9.9.9")
+        assert BoxProblem.TWIN in boxes.states_that(9 + number).problems
+
+
+@on_both
+def test_p21_a_box_whose_clock_is_ahead_is_no_copy_of_itself(
+    database: DeskDatabase, parties: Parties
+) -> None:
+    boxes = Boxes(database, parties)
+    for number in range(5):
+        ahead = boxes.now + timedelta(hours=3)
+        assert BoxProblem.TWIN not in boxes.states_that(8 + number, at=ahead).problems
+        assert BoxProblem.TWIN not in boxes.states_that(8 + number, at=ahead).problems
+
+
+@on_both
 def test_p21_with_new_keys_a_box_begins_anew_whatever_a_thief_has_stated(
     database: DeskDatabase, parties: Parties, tmp_path: Path
 ) -> None:

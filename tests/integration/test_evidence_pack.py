@@ -21,11 +21,18 @@ from hypothesis import strategies as st
 from edge.adapters.models.weights import Manifest
 from edge.adapters.state.archive import Archive
 from edge.adapters.state.audit_log import open_box_audit
-from edge.adapters.state.evidence_pack import PackManifest, make_pack, verify_pack
+from edge.adapters.state.evidence_pack import (
+    PackedAccuracy,
+    PackManifest,
+    make_pack,
+    read_accuracy,
+    verify_pack,
+)
 from edge.adapters.state.key_files import load_box_keys, signing_keys
 from edge.adapters.state.key_making import new_box_keys
 from edge.adapters.state.pack_zip import MAX_FILES, read_zip, write_zip
 from edge.adapters.state.statistics import EpochStatistics, StatisticsFile
+from edge.domain.counting import coarse
 from edge.errors import AuditError, EdgeError, ExitCode
 from edge.privacy.audit_events import EpochClosed, Started, Stopped
 from edge.site.folder import load_site_folder
@@ -50,7 +57,7 @@ def ran(made: MadeSite) -> MadeSite:
         archive.keep_policy(site.policy, signatures.read_bytes() if signatures.exists() else None)
         archive.keep_weights(weights)
         trail.append(Started("0.2.0", site.policy_sha256, weights.sha256()))
-        trail.append(EpochClosed(0, "<10", "<10", "<10"))
+        trail.append(EpochClosed(0, 60, "<10", "<10"))
         trail.append(Stopped("end"))
     counts = {"read": 57, "ambiguous": 0, "unreadable": 3}
     StatisticsFile(made.state).append(EpochStatistics.of(NOW, counts, {"stolen": 1}))
@@ -255,6 +262,103 @@ def test_p21_a_pack_without_a_policy_that_was_in_force_is_refused(tmp_path: Path
         file.unlink()
     with pytest.raises(AuditError, match="policy or the weights of entry 1 are missing"):
         pack_of(own)
+
+
+def counted(made: MadeSite, *vehicles: int, hits: int = 0) -> None:
+    """Closed epochs with these numbers of vehicles, as the product records them."""
+    site = load_site_folder(made.folder)
+    with open_box_audit(site.box, load_box_keys(site.keys_folder)) as trail:
+        for number, count in enumerate(vehicles):
+            trail.append(EpochClosed(number, coarse(count), coarse(hits), "<10"))
+            counts = {"read": count - count // 3, "ambiguous": 0, "unreadable": count // 3}
+            StatisticsFile(made.state).append(EpochStatistics.of(NOW, counts, {"stolen": hits}))
+
+
+COUNTED = [0, 57, 9, 130, 28, 30, 12]
+
+
+def test_p21_the_counts_of_a_box_are_confirmed_by_its_log(tmp_path: Path) -> None:
+    own = ran(make_site(tmp_path))
+    counted(own, *COUNTED)
+    counted(own, *COUNTED, hits=23)
+    file = own.state / "statistics.jsonl"
+    lines = file.read_bytes().splitlines(keepends=True)
+
+    assert verify_pack(pack_of(own)).unrecorded is None
+    # Old lines end, and one may be missing after a crash.
+    file.write_bytes(b"".join([*lines[2:5], *lines[6:]]))
+    assert verify_pack(pack_of(own)).unrecorded is None
+
+
+TAMPERED: dict[str, Callable[[list[bytes]], list[bytes]]] = {
+    "fewer vehicles": lambda of: [one.replace(b'"read":80', b'"read":"<10"') for one in of],
+    "more vehicles": lambda of: [one.replace(b'"read":80', b'"read":300') for one in of],
+    "fewer hits": lambda of: [one.replace(b'"stolen":20', b'"stolen":"<10"') for one in of],
+    "more hits": lambda of: [one.replace(b'"stolen":"<10"', b'"stolen":10') for one in of],
+    "a busy epoch twice": lambda of: [*of, of[4]],
+    "a made up epoch": lambda of: [of[0], of[4], *of],
+    "another order": lambda of: of[::-1],
+}
+
+
+@pytest.mark.parametrize("how", TAMPERED)
+def test_p21_counts_that_were_changed_on_the_box_are_not_confirmed(
+    tmp_path: Path, how: str
+) -> None:
+    """Whoever can write to the state folder needs no key for this, and the box signs the pack."""
+    own = ran(make_site(tmp_path))
+    counted(own, *COUNTED)
+    counted(own, *COUNTED, hits=23)
+    file = own.state / "statistics.jsonl"
+    before = file.read_bytes().splitlines(keepends=True)
+    file.write_bytes(b"".join(TAMPERED[how](before)))
+    assert file.read_bytes() != b"".join(before)
+    (tmp_path / "pack.zip").write_bytes(pack_of(own))
+    said = product("evidence-pack", "verify", tmp_path / "pack.zip")
+    document = product("evidence-pack", "verify", tmp_path / "pack.zip", "--json").json
+
+    assert "NOT confirmed" in said.out
+    assert document["statistics_confirmed"] is False
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"exact_count": 26}, {"exact_ci95": [0.99, 1.0]}, {"exact_ci95": [0.867, 0.9]},
+        {"exact_ci95": [1.0, 0.867]}, {"exact_count": 20}, {"vehicles": 2500},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_p12_figures_that_say_more_than_was_measured_are_refused(
+    made: MadeSite, tmp_path: Path, changed: dict[str, Any]
+) -> None:
+    report = tmp_path / "report.json"
+    report.write_text(json.dumps({**REPORT, **changed}))
+
+    with pytest.raises(AuditError) as refused:
+        read_accuracy(report)
+    assert refused.value.code == "E_PACK"
+    stated = {name: {**REPORT, **changed}[name] for name in PackedAccuracy.model_fields}
+    forged = json.dumps(stated).encode()
+    with pytest.raises(AuditError, match="not accuracy figures"):
+        verify_pack(signed_with(made, {"accuracy.json": forged}))
+
+
+def signed_with(made: MadeSite, more: dict[str, bytes]) -> bytes:
+    """A pack with more files that the box has signed."""
+    keys = load_box_keys(load_site_folder(made.folder).keys_folder)
+    contents = read_zip(pack_of(made)) | more
+    files = {
+        name: {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
+        for name, content in contents.items()
+        if not name.startswith("manifest.")
+    }
+    stated = json.loads(contents["manifest.json"]) | {"files": files}
+    manifest = PackManifest.model_validate(stated)
+    signature = base64.b64encode(keys.sign(manifest.signed()))
+    return write_zip(
+        contents | {"manifest.json": manifest.canonical(), "manifest.signature": signature}
+    )
 
 
 def test_p21_an_unsigned_policy_is_shown_as_unsigned(tmp_path: Path) -> None:

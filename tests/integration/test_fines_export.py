@@ -251,6 +251,7 @@ def test_a_fine_that_an_appeal_overturned_is_named(room: FinesRoom) -> None:
 @sqlite_only
 def test_no_value_is_a_formula_or_hidden_text(room: FinesRoom) -> None:
     names = ["=1+1", "+1", "-1", "@SUM(A1)", "\u202e=1", "\x1b[2J", '";x', "\t=1"]
+    names += ["\uff1d1+1", "\uff0b1", "\uff0d1", "\uff20SUM(A1)"]
     for name in names:
         with room.database.writing() as connection:
             connection.execute(
@@ -260,7 +261,7 @@ def test_no_value_is_a_formula_or_hidden_text(room: FinesRoom) -> None:
     room.fines()
     values = [row[3] for row in room.rows()[1:]]
     assert len(values) == len(names)
-    assert not [one for one in values if one.startswith(("=", "+", "-", "@", "\t"))]
+    assert not [one for one in values if one.startswith(tuple("=+-@\t\uff1d\uff0b\uff0d\uff20"))]
     assert not {"\u202e", "\x1b", "\t"} & set(room.files[-1].decode())
     room.fines(text=MAPPING.replace("format: csv", "format: json"), again=True)
     document = json.loads(room.files[-1])

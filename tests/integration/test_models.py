@@ -16,10 +16,9 @@ from edge.adapters.models.loading import PlateModels, load_plate_models
 from edge.adapters.models.manifest import Contract, read_manifest, write_manifest
 from edge.adapters.models.reader import OnnxPlateReader
 from edge.adapters.models.weights import Manifest, Weights
-from edge.domain.imaging import Box, Frame, PlatePatch
+from edge.domain.imaging import Box, Frame, PlatePatch, cut_patch
 from edge.domain.reading import fuse
 from edge.errors import ExitCode, ModelError
-from edge.pipeline.watcher import cut_patch
 from tests.support.fakes import STARTED
 from tests.support.shared_material import SHARED, needs_shared
 

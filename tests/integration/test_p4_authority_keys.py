@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import shutil
+from collections.abc import Callable
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -16,8 +17,11 @@ from edge.box.assembly import load_parts
 from edge.errors import KeyFileError
 from edge.policy.change import ChangeEffect
 from edge.policy.diff import changes
+from edge.policy.duties import Severity
+from edge.policy.flaws import flaws
 from edge.policy.model import Policy
 from edge.site.folder import load_site_folder, read_policy
+from tests.support.policies import document, write
 from tests.support.product import CLIPS, verb
 from tests.support.sites import (
     AUTHORITY,
@@ -106,6 +110,33 @@ def test_p4_a_running_box_keeps_its_keys_when_the_new_ones_are_not_named(
     with pytest.raises(KeyFileError) as refused:
         require_startable(load_site_folder(made.folder), sources, running)
     assert refused.value.code == "E_AUTHORITY_KEYS"
+
+
+def test_p4_a_policy_that_leaves_open_who_opens_its_hits_is_warned_of(tmp_path: Path) -> None:
+    """With demo keys, which are public, it makes no difference."""
+
+    def named(content: dict[str, Any]) -> None:
+        content["authorities"]["police"]["key_sha256"] = ["ab" * 32]
+
+    def warned(*changes: Callable[[dict[str, Any]], None], real: bool) -> bool:
+        found = list(flaws(Policy.model_validate(document(*changes, real=real))))
+        about = [one for one in found if one.code == "W_AUTHORITY_KEYS"]
+        assert all(one.severity is Severity.WARNING for one in about)
+        assert [one.location for one in about] in (
+            [], [("authorities", "police", "key_sha256")],
+        )  # fmt: skip
+        return bool(about)
+
+    assert warned(real=True)
+    assert not warned(named, real=True)
+    assert not warned(real=False)
+    content = document(real=True)
+    write(tmp_path, content)
+    for language, words in (
+        ("en", "chooses who opens the hits"), ("nl", "kiest dus wie de treffers opent"),
+        ("fr", "choisit donc qui ouvre"), ("de", "bestimmt also, wer die Treffer"),
+    ):  # fmt: skip
+        assert words in verb("check", tmp_path, "--lang", language).out
 
 
 def test_p4_naming_the_keys_of_an_authority_needs_the_signatures_of_a_widening(

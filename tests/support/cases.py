@@ -53,6 +53,7 @@ def for_the_hit(content: dict[str, Any]) -> None:
     competence["rules"], competence["cameras"] = [RULE], [CAMERA]
     rule = content["rules"][0]
     rule.update(id=RULE, authority=AUTHORITY)
+    rule["schedule"]["exceptions"] = []  # one of them is on the day of these hits
     content["rules"] = [rule]
 
 

@@ -86,7 +86,7 @@ class Parties:
             epoch=3,
             token=PlateToken(bytes(range(16))),
             posterior=0.98765,
-            margin=1 / 3,
+            margin=2 / 3,
             human_check_required=True,
             keys=self.box,
         )

@@ -2,10 +2,14 @@
 
 Both are applied before a frame reaches the detector. The motion test of a live camera gets masked
 cells too.
+
+Masks are fractions of the picture. In a view that is cut or turned otherwise they would lie
+elsewhere, so a picture whose width and height have another ratio than the first one shows nothing.
 """
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import TypeVar
@@ -28,6 +32,12 @@ MARGIN_PIXELS = 2
 """Pixels that a mask extends beyond its polygon, since neighbouring pixels share chroma."""
 
 
+SAME_RATIO = 0.02
+"""By which share width divided by height may differ in pictures of one view: sizes are rounded."""
+
+log = logging.getLogger(__name__)
+
+
 class GuardedCamera:
     """The frames of another camera within its hours, with masks filled in black.
 
@@ -43,6 +53,8 @@ class GuardedCamera:
         self._camera = camera
         self._hours = hours
         self._masks = tuple(tuple(mask) for mask in masks)
+        self._first_size: tuple[int, int] | None = None
+        self._is_other_view = False
         self.out_of_hours = 0
 
     @property
@@ -82,12 +94,30 @@ class GuardedCamera:
                 yield self._masked(frame)
             else:
                 self.out_of_hours += 1
+            del frame  # the next one may come in hours only
 
     def _masked(self, frame: Frame) -> Frame:
         if not self._masks:
             return frame
         cells = None if frame.cells is None else masked_cells(frame.cells, self._masks)
-        return replace(frame, picture=lambda: masked(frame.pixels, self._masks), cells=cells)
+        return replace(frame, picture=lambda: self._behind_masks(frame.pixels), cells=cells)
+
+    def _behind_masks(self, pixels: Pixels) -> Pixels:
+        """The picture behind its masks; nothing of it if they may lie elsewhere in it."""
+        height, width = pixels.shape[:2]
+        self._first_size = self._first_size or (width, height)
+        first_width, first_height = self._first_size
+        there = width * first_height
+        is_other = abs(there - first_width * height) > SAME_RATIO * there
+        if is_other and not self._is_other_view:
+            log.warning(
+                "camera %s: its pictures have %d x %d pixels, before %d x %d; the policy's privacy "
+                "masks may lie elsewhere in them, so they show nothing; correct the camera, or "
+                "restart the box if its view is still the one of the policy",
+                self.name, width, height, first_width, first_height,
+            )  # fmt: skip
+        self._is_other_view = is_other
+        return np.zeros_like(pixels) if is_other else masked(pixels, self._masks)
 
 
 def masked_cells(cells: Cells, masks: Sequence[Sequence[Point]]) -> Cells:

@@ -93,6 +93,10 @@ class Calibration(Strict, strict=True):
         "a pixel and its surroundings are masked.",
     )
 
+    def sha256(self) -> str:
+        """Hex digest of its canonical JSON (RFC 8785)."""
+        return hashlib.sha256(canonical_json(self.model_dump(mode="json"))).hexdigest()
+
 
 class DigestedFile(Strict, strict=True):
     """A file beside the weights and the digest it must have."""
@@ -181,7 +185,11 @@ def _require_careful(threshold: float, suspected: float) -> None:
 
 
 class WeightsInUse(Strict, strict=True):
-    """The weights of a run with their digests, as audit log and evidence pack name them."""
+    """The weights of a run with their digests, as audit log and evidence pack name them.
+
+    The calibration is named of weights that are not the product's: it decides how sure a reading
+    is, and so what the thresholds of a policy mean.
+    """
 
     detector: str
     detector_sha256: Sha256
@@ -192,6 +200,8 @@ class WeightsInUse(Strict, strict=True):
     cover_check_sha256: Sha256 | None = None
     scene_parser: str | None = None
     scene_parser_sha256: Sha256 | None = None
+    detector_calibration_sha256: Sha256 | None = None
+    reader_calibration_sha256: Sha256 | None = None
 
     def canonical(self) -> bytes:
         """Canonical JSON (RFC 8785); what a run does not use is absent."""

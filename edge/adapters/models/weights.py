@@ -67,12 +67,14 @@ class Manifest:
         self.folders = folders
         self.install_folder = install_folder
         self._entries = {entry.name: entry for entry in content.weights}
+        self._added: set[str] = set()
         self._pairs = dict(content.pairs)
         for added in additions:
             for entry in added.weights:
                 known = self._entries.get(entry.name)
                 if known is None or (not known.pinned and entry.contract is known.contract):
                     self._entries[entry.name] = entry
+                    self._added.add(entry.name)
             for name, pair in added.pairs.items():
                 self._pairs.setdefault(name, pair)
         if content.default is None:
@@ -202,7 +204,13 @@ class Manifest:
             cover_check_sha256=covers.sha256 if covers else None,
             scene_parser=scenes.name if scenes else None,
             scene_parser_sha256=scenes.sha256 if scenes else None,
+            detector_calibration_sha256=self._own_calibration(seeing),
+            reader_calibration_sha256=self._own_calibration(reading),
         )
+
+    def _own_calibration(self, entry: WeightsEntry) -> str | None:
+        """The digest of the calibration of weights that somebody added; None: the manifest's."""
+        return entry.calibration.sha256() if entry.name in self._added else None
 
     def pinned(self, name: str, contract: Contract) -> WeightsEntry:
         """An entry whose digests are all known.

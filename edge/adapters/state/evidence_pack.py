@@ -26,7 +26,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from typing_extensions import Self
 
 from edge.adapters.host.system import product_version
 from edge.adapters.models.manifest import WeightsInUse
@@ -43,17 +44,25 @@ from edge.adapters.state.pack_zip import (
     write_zip,
 )
 from edge.adapters.state.statistics import FILE_NAME as STATISTICS_FILE
-from edge.adapters.state.statistics import CountTotals, EpochStatistics, StatisticsFile, totals
+from edge.adapters.state.statistics import (
+    CountTotals,
+    EpochStatistics,
+    StatisticsFile,
+    first_unrecorded,
+    totals,
+)
+from edge.domain.intervals import wilson
 from edge.errors import AuditError, EdgeError, KeyFileError
 from edge.formats.canonical import NotCanonicalError, canonical_model, parse_canonical
 from edge.formats.identifiers import Id, Sha256
 from edge.formats.signing import PublicKey, PublicKeyText, signed_bytes
 from edge.formats.strict import Strict
+from edge.policy.flaws import INTERVAL_TOLERANCE
 from edge.policy.model import Policy
 from edge.policy.signatures import missing_roles, parse_signatures, signers_of
 from edge.policy.wording import is_of_earlier_format
 from edge.privacy.audit import VerifiedLog, split_lines, verify_log
-from edge.privacy.audit_events import Started, Word
+from edge.privacy.audit_events import EpochClosed, Started, Word
 from edge.privacy.checkpoints import Checkpoint, box_log
 from edge.privacy.deletions import DELETIONS_FILE, DeletionStatement, verify_deletions
 from edge.privacy.key_formats import parse_box_public_keys
@@ -108,6 +117,17 @@ class PackedAccuracy(BaseModel):
     split: int = Field(ge=0)
     frames: int = Field(ge=0)
 
+    @model_validator(mode="after")
+    def _agrees(self) -> Self:
+        """An interval that is not the one of its counts would say more than was measured."""
+        if self.exact_count > self.vehicles:
+            raise ValueError("more exact readings than vehicles")
+        measured = wilson(self.exact_count, self.vehicles)
+        low, high = self.exact_ci95
+        if max(abs(low - measured.low), abs(high - measured.high)) > INTERVAL_TOLERANCE:
+            raise ValueError("another interval than that of the counts")
+        return self
+
     def canonical(self) -> bytes:
         """Canonical JSON (RFC 8785)."""
         return canonical_model(self)
@@ -133,6 +153,8 @@ class VerifiedPack:
         policies: every policy that the box ran under.
         weights: the weights of every run.
         statistics: sums over the epochs.
+        unrecorded: the number of the first epoch with counts that the audit log does not have;
+            None: it has all.
         accuracy: measured accuracy, if it was included.
         deletions: statements of the authority's desk about what it deleted, if they were included.
         vouched: whether the box's key was known from elsewhere.
@@ -143,6 +165,7 @@ class VerifiedPack:
     policies: tuple[PackedPolicy, ...]
     weights: tuple[WeightsInUse, ...]
     statistics: CountTotals
+    unrecorded: int | None
     accuracy: PackedAccuracy | None
     deletions: tuple[DeletionStatement, ...]
     vouched: bool
@@ -290,12 +313,15 @@ def verify_pack(
             entry.event.policy_sha256 not in policies or entry.event.weights_sha256 not in weights
         ):
             raise refused(f"the policy or the weights of entry {entry.number} are missing")
+    epochs = _statistics(contents)
+    recorded = [entry.event for entry in log.entries if isinstance(entry.event, EpochClosed)]
     return VerifiedPack(
         manifest=manifest,
         log=log,
         policies=tuple(policies.values()),
         weights=tuple(weights.values()),
-        statistics=totals(_statistics(contents)),
+        statistics=totals(epochs),
+        unrecorded=first_unrecorded(epochs, recorded),
         accuracy=_accuracy(contents),
         deletions=_deletions(contents, policies.values(), desk_keys),
         vouched=keys is not None,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final, Literal
@@ -22,7 +22,7 @@ from edge.formats.atomic_files import write_file
 from edge.formats.identifiers import Id
 from edge.formats.strict import Strict
 from edge.formats.timestamps import UtcText, parse_utc, utc_text
-from edge.privacy.audit_events import Coarse
+from edge.privacy.audit_events import Coarse, EpochClosed
 
 FILE_NAME = "statistics.jsonl"
 KEPT: Final = timedelta(days=400)
@@ -155,6 +155,38 @@ def totals(epochs: Iterable[EpochStatistics]) -> CountTotals:
         vehicles_at_least=vehicles,
         hits_at_least=hits,
     )
+
+
+def first_unrecorded(
+    epochs: Iterable[EpochStatistics], recorded: Iterable[EpochClosed]
+) -> int | None:
+    """The number of the first epoch, from 1, that the audit log does not have; None: it has all.
+
+    The log may have more: lines of statistics end after 400 days, and a process may have been
+    killed before it wrote one.
+
+    Args:
+        epochs: in the order of the file.
+        recorded: what the audit log says of closed epochs, in its order.
+    """
+    rest = iter(recorded)
+    for number, epoch in enumerate(epochs, start=1):
+        if not any(_may_be_one(epoch, one) for one in rest):
+            return number
+    return None
+
+
+def _may_be_one(epoch: EpochStatistics, recorded: EpochClosed) -> bool:
+    return _may_add_up(epoch.vehicles.values(), recorded.vehicles) and _may_add_up(
+        epoch.hits.values(), recorded.hits
+    )
+
+
+def _may_add_up(parts: Collection[int | str], total: int | str) -> bool:
+    """Whether exact counts that are shown as these parts may have a sum that is shown so."""
+    unseen = SMALLEST_SHOWN - 1
+    least, shown = sum(map(_at_least, parts)), _at_least(total)
+    return least <= shown + unseen and shown <= least + unseen * len(parts)
 
 
 def _at_least(count: int | str) -> int:

@@ -23,7 +23,7 @@ from sqlalchemy import Connection, func, select, true
 from edge.authority.opening import OpenedHit
 from edge.desk import cases
 from edge.desk.accounts import ActingPerson
-from edge.desk.court.mapping import FineField, FineMapping
+from edge.desk.court.mapping import FORMULA, FineField, FineMapping
 from edge.desk.decoys import is_real, require_real
 from edge.desk.findings import DeskFinding, parse_finding
 from edge.desk.outcomes import FindingOutcome, OpeningReason
@@ -39,7 +39,6 @@ from edge.formats.visible import visible
 from edge.privacy.audit_events import CaseExported, Event
 
 SCHEMA = "edge-anpr/fines/1"
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 @dataclass(frozen=True, slots=True)
@@ -417,4 +416,4 @@ def written(rows: Sequence[dict[str, str]], mapping: FineMapping, authority: str
 
 def _no_formula(value: str) -> str:
     """A value that no spreadsheet program takes for a formula: with an apostrophe before it."""
-    return f"'{value}" if value.startswith(_FORMULA) else value
+    return f"'{value}" if value.startswith((*FORMULA, "\t", "\r")) else value

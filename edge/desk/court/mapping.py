@@ -30,13 +30,14 @@ FineField = Literal[
     "mandate", "decided_at", "decided_local",
 ]  # fmt: skip
 
-_FORMULA = ("=", "+", "-", "@")
+FORMULA = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+"""How a spreadsheet program recognises a formula: also in the wide form of East Asian keyboards."""
 
 
 def _column(name: str) -> str:
     if unseen_at(name) is not None or set(name) & set("\t\r\n"):
         raise ValueError("holds a character that cannot be seen; type the name again")
-    if name != name.strip() or name.startswith(_FORMULA):
+    if name != name.strip() or name.startswith(FORMULA):
         raise ValueError("begins or ends with a space, or begins with = + - or @; rename it")
     return name
 

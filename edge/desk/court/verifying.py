@@ -9,7 +9,6 @@ This module needs no package of the extra `desk`.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TypeVar
@@ -44,6 +43,7 @@ from edge.desk.court.people_checks import (
     require_steps,
     signed_findings,
 )
+from edge.desk.court.policy_checks import require_allowed
 from edge.desk.court.verdict import CaseCheck, CaseKey, CaseVerdict, KnownKeys
 from edge.desk.findings import DeskFinding, FindingKey, parse_finding_key, verify_findings
 from edge.desk.outcomes import FindingOutcome, Judgement
@@ -212,7 +212,7 @@ class _CaseChecks:
             raise refused(f"{POLICY} is no policy that this version reads") from None
         if canonical != self.contents[POLICY] or policy.sha256() != self.hit.policy_sha256:
             raise refused(f"{POLICY} is not the policy that the hit names")
-        self._require_allowed(policy)
+        require_allowed(self.hit, self.evidence.pictures, policy)
         text = self.contents[POLICY_SIGNATURES].decode("utf-8", errors="replace")
         signed = signers_of(policy, parse_signatures(text, Path(POLICY_SIGNATURES)))
         lacking = missing_roles(policy.approvals.signers, signed)
@@ -227,27 +227,6 @@ class _CaseChecks:
         self.demo = policy.demo
         demo = "; with demo keys, which are public: it proves nothing" if policy.demo else ""
         return f"version {policy.version}, signed by {', '.join(sorted(signed))}{demo}"
-
-    def _require_allowed(self, policy: Policy) -> None:
-        """The policy has the site, camera, rule and authority of the hit."""
-        hit = self.hit
-        rule = next((one for one in policy.rules if one.id == hit.rule), None)
-        if rule is None or (policy.site, rule.purpose, rule.authority) != (
-            hit.site,
-            hit.purpose,
-            hit.authority,
-        ):
-            raise refused(f"{POLICY} has no such rule for this site, purpose and authority")
-        if hit.camera not in policy.cameras:
-            raise refused(f"{POLICY} has no camera {hit.camera}")
-        named = policy.cameras[hit.camera].place_picture
-        for one in self.evidence.pictures:
-            if one.approved is not None and (
-                named is None
-                or (named.approved, named.sha256)
-                != (one.approved, hashlib.sha256(one.jpeg).hexdigest())
-            ):
-                raise refused(f"{POLICY} approves no such picture of the place")
 
     def _findings(self) -> str:
         try:

@@ -164,7 +164,7 @@ def _show(
     claimed = reviews.claim(acting, hit_id, appeal=standing.decided)
     view = reviews.open(acting, hit_id, claimed.reason)
     step = _second_step(call, hit_id, reviews) if claimed.judged else None
-    facts = rule_facts(call.desk.policies, view.hit, call.words.language)
+    facts = rule_facts(call.desk.policies, view.hit, view.pictures, call.words.language)
     response = call.page(
         "case",
         status,

@@ -32,10 +32,17 @@ from edge.box.findings import (
 from edge.box.measuring import measure_camera, measure_speed, turns_of
 from edge.box.time_limit import within
 from edge.domain.geometry import Line
-from edge.domain.imaging import Box, Detection, Frame, Pixels, PlatePatch, without_duplicates
+from edge.domain.imaging import (
+    Box,
+    Detection,
+    Frame,
+    Pixels,
+    PlatePatch,
+    cut_patch,
+    without_duplicates,
+)
 from edge.domain.reading import PlateReading, fuse
 from edge.errors import CameraError
-from edge.pipeline.watcher import cut_patch
 from edge.privacy.redaction import aiming_still
 from tests.support.fakes import STARTED, PartDetector
 from tests.support.product import CLIPS

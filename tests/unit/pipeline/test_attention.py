@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edge.domain.imaging import Box, Detection, Pixels
+from edge.domain.imaging import Box, Detection, Pixels, cut_patch
 from edge.domain.motion import cell_means
 from edge.domain.vehicles import VehicleSeen
 from edge.pipeline.attention import Attention, Followed
 from edge.pipeline.following import Outlook, look_interval_s, remaining_s
-from edge.pipeline.watcher import VehicleWatcher, cut_patch
+from edge.pipeline.watcher import VehicleWatcher
 from tests.support.fakes import ScriptedModels, ScriptedPlate, noise_reading, reading_of
 
 FPS = 25.0

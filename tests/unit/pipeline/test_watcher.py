@@ -14,13 +14,13 @@ from typing import Any
 
 import pytest
 
-from edge.domain.imaging import Box, PlatePatch
+from edge.domain.imaging import Box, PlatePatch, cut_patch
 from edge.domain.motion import cell_means
 from edge.domain.reading import PlateReading
 from edge.domain.vehicles import VehicleSeen
 from edge.pipeline.attention import Attention
 from edge.pipeline.dossier import MAX_POINTS
-from edge.pipeline.watcher import VehicleWatcher, cut_patch
+from edge.pipeline.watcher import VehicleWatcher
 from tests.support.fakes import STARTED, ScriptedModels, ScriptedPlate, noise_reading, reading_of
 
 EMPTY: list[ScriptedPlate] = []

@@ -186,6 +186,25 @@ def test_p20_with_demo_keys_a_recording_may_be_older_than_the_documents() -> Non
     assert code(ahead, NOON, recorded_at=(NOON + DAY,)) is None
 
 
+@pytest.mark.parametrize(
+    ("moment", "expected"),
+    [
+        (NOON, None),
+        (day("2026-01-05", 0), None),
+        (day("2026-01-05", 0) - timedelta(seconds=1), "E_SEQUENCE"),
+        (day("2025-03-10", 12), "E_SEQUENCE"),
+        (NOON + timedelta(seconds=1), "E_SEQUENCE"),
+        (NOON + timedelta(days=7), "E_SEQUENCE"),
+        (day("2199-12-31", 0), "E_SEQUENCE"),
+    ],
+)
+def test_p1_with_real_keys_a_recording_is_since_the_first_day_and_of_no_time_to_come(
+    moment: datetime, expected: str | None
+) -> None:
+    """Whoever starts the box states when a recording was made; the clock never goes back."""
+    assert code(REAL, NOON, recorded_at=(NOON, moment)) == expected
+
+
 # --- activation -------------------------------------------------------------------------------
 
 

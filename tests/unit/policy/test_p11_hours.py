@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from edge.policy.flaws import flaws
 from edge.policy.model import Policy
@@ -235,3 +236,28 @@ def test_p11_a_justification_is_a_sentence_in_each_language(
     assert wrong(content) == {(at, "E_HOURS")}
     holder["hours_justification"] = {**WHY, language: "Who drives in at night wakes the street"}
     assert wrong(content) == set()
+
+
+@pytest.mark.parametrize(
+    ("zone", "accepted"),
+    [
+        ("Europe/Brussels", True),
+        ("UTC", True),
+        ("localtime", False),
+        ("posixrules", False),
+        ("Factory", False),
+        ("right/Europe/Brussels", False),
+        ("Europe", False),
+        ("../../etc/localtime", False),
+    ],
+)
+def test_p11_the_signed_hours_do_not_depend_on_a_file_of_the_machine(
+    zone: str, *, accepted: bool
+) -> None:
+    content = {**lawful(), "timezone": zone}
+
+    if accepted:
+        assert Policy.model_validate(content).timezone == zone
+        return
+    with pytest.raises(ValidationError, match="must be a time zone"):
+        Policy.model_validate(content)

@@ -57,6 +57,7 @@ def lawful(regime: str = "police_function_act", kind: str = "hotlist") -> dict[s
     rule.update(cameras=["north"], reveal="plate", human_check=True, min_posterior=0.99)
     content["rules"] = [rule]
     content["authorities"]["police"]["competence"]["rules"] = [rule["id"]]
+    content["authorities"]["police"]["key_sha256"] = ["ab" * 32]
     return content
 
 

@@ -48,7 +48,7 @@ def refused(what: Policy, now: datetime, *earlier: Policy) -> str | None:
     """The code with which the gate refuses a policy that was activated two days before."""
     history = tuple((one, signed(one)) for one in earlier)
     activated = in_force(what, now - timedelta(days=2))
-    error = refusal(facts(what, in_force=activated, history=history), now)
+    error = refusal(facts(what, in_force=activated, history=history, recorded_at=()), now)
     assert error is None or "at the place" in error.message  # the cure
     return None if error is None else error.code
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Callable
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -328,15 +328,6 @@ def test_p13_no_policy_allows_a_permanent_entry(parties: Parties) -> None:
     """Five years is the ceiling, whatever the policy says."""
     data = forged(parties, in_entry("end", "2031-03-06T09:00:00.000Z"))
     assert "more than 1830 days" in refusal(parties, data, max_entry_days=3660).message
-
-
-def test_p13_summer_time_does_not_make_an_entry_too_long(parties: Parties) -> None:
-    start = datetime(2026, 10, 1, tzinfo=timezone.utc)
-    allowed = plate_lists.entry(start=start, end=start + timedelta(days=90, hours=1))
-    longer = plate_lists.entry(start=start, end=start + timedelta(days=90, hours=1, seconds=1))
-
-    assert opened(parties, plate_lists.bundle(parties.box_public, allowed)).entries
-    assert "90 days" in refusal(parties, plate_lists.bundle(parties.box_public, longer)).message
 
 
 def test_p13_every_rule_that_reads_a_list_must_have_its_purpose(

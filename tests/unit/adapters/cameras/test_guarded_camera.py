@@ -88,6 +88,40 @@ def test_p11_a_picture_that_is_converted_late_is_masked_too() -> None:
         assert (frame.pixels[24:, 34:] == 255).all()
 
 
+class Sized(White):
+    """A camera whose pictures have these sizes, width and height."""
+
+    def __init__(self, *sizes: tuple[int, int]) -> None:
+        super().__init__()
+        self._sizes = sizes
+
+    def frames(self) -> Iterator[Frame]:
+        for index, (width, height) in enumerate(self._sizes):
+            yield Frame("cam-1", index, float(index), START, white(height, width))
+
+
+@pytest.mark.parametrize(
+    ("sizes", "seen"),
+    [
+        ([(160, 90), (320, 180), (80, 45), (159, 90)], [True, True, True, True]),
+        ([(160, 90), (90, 160), (160, 120), (160, 90)], [True, False, False, True]),
+        ([(90, 160), (160, 90)], [True, False]),
+        ([(160, 90), (160, 100)], [True, False]),
+    ],
+)
+def test_p11_a_view_of_another_shape_shows_nothing_where_there_are_masks(
+    sizes: list[tuple[int, int]], seen: list[bool], caplog: pytest.LogCaptureFixture
+) -> None:
+    """A mask over a window would lie elsewhere in a picture that is turned or cut otherwise."""
+    pictures = [frame.pixels for frame in GuardedCamera(Sized(*sizes), ALWAYS, [CORNER]).frames()]
+
+    assert [bool(picture.any()) for picture in pictures] == seen
+    assert [picture.shape[1::-1] for picture in pictures] == sizes
+    assert sum("privacy masks" in one.message for one in caplog.records) == (False in seen)
+    plain = GuardedCamera(Sized(*sizes), ALWAYS).frames()
+    assert all(bool(frame.pixels.all()) for frame in plain), "without masks nothing changes"
+
+
 def test_p11_without_masks_a_picture_is_as_it_was() -> None:
     assert all((frame.pixels == 255).all() for frame in GuardedCamera(White(), ALWAYS).frames())
 

@@ -354,6 +354,40 @@ def test_p21_the_weights_of_a_run_name_every_network_that_decides() -> None:
         assert manifest.entry(name).sha256 == digest
 
 
+@pytest.mark.parametrize(
+    ("contract", "what"), [("plate-reader", "reader"), ("end2end-detector", "detector")]
+)
+def test_p12_the_weights_of_a_run_name_a_calibration_that_is_not_the_products(
+    tmp_path: Path, contract: str, what: str
+) -> None:
+    """With a low temperature the product's own reader is sure of everything it reads."""
+    own = Manifest.load(environment={})
+    entry = own.entry(own.default_reader if what == "reader" else own.default_detector)
+    config = entry.plate_config
+    digests = []
+    for temperature in (0.05, 0.06):
+        (tmp_path / "manifest.toml").write_text(f"""schema = "edge-anpr/models/2"
+[[weights]]
+name = "mine"
+contract = "{contract}"
+file = "{entry.file}"
+sha256 = "{entry.sha256}"
+bytes = {entry.bytes}
+input = {list(entry.input)}
+calibration = {{ temperature = {temperature}{", threshold = 0.4" if what == "detector" else ""} }}
+{f'plate_config = {{ file = "{config.file}", sha256 = "{config.sha256}" }}' if config else ""}
+source = "mine"
+""")
+        added = Manifest.load(environment={"EDGE_ANPR_MODELS": str(tmp_path)})
+        used = added.in_use(**{"detector": None, "reader": None, what: "mine"})
+        named = json.loads(used.canonical())
+        assert named[f"{what}_calibration_sha256"] == added.entry("mine").calibration.sha256()
+        assert added.in_use(None, None) == own.in_use(None, None)
+        digests.append(used.sha256())
+
+    assert len({*digests, own.in_use(None, None).sha256()}) == 3
+
+
 def test_p21_the_digests_of_a_run_from_before_a_network_existed_stay_the_same() -> None:
     old = (
         Manifest.load(environment={})
