@@ -96,7 +96,7 @@ def _paragraphs(
             "local": f"{words.date(hit.observed)}, {hit.observed.astimezone(_ZONE):%H:%M:%S}",
             "utc": f"{hit.observed.astimezone(timezone.utc):%Y-%m-%d %H:%M:%S}",
         }
-        facts = rule_facts(policies, hit, language)
+        facts = rule_facts(policies, hit, case.opened.content.pictures, language)
         if facts is None:
             named = {"camera": hit.camera, "rule": hit.rule, "purpose": hit.purpose}
             about = words("case", **moment, **named)
