@@ -173,6 +173,9 @@ class CertificateAuthority:
             public: its key.
             now: the moment of issue, aware.
             days: how long it is valid; it ends with the authority's at the latest.
+
+        Raises:
+            KeyFileError: the moment is not within the life of the authority.
         """
         return self._signed(name, public, now, days, ExtendedKeyUsageOID.CLIENT_AUTH, None)
 
@@ -192,6 +195,7 @@ class CertificateAuthority:
         use: x509.ObjectIdentifier,
         host: str | None,
     ) -> x509.Certificate:
+        self._require_time(now)
         end = min(now + timedelta(days=days), self.certificate.not_valid_after_utc)
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
         issuer = self._opened().public_key()
@@ -208,6 +212,20 @@ class CertificateAuthority:
             names = x509.SubjectAlternativeName([_host_name(host)])
             builder = builder.add_extension(names, critical=False)
         return builder.sign(self._opened(), hashes.SHA256())
+
+    def _require_time(self, now: datetime) -> None:
+        """Refuse a clock outside the life of the authority: what it issues could not be used.
+
+        Raises:
+            KeyFileError: the clock is wrong, or the authority has ended.
+        """
+        first, last = self.certificate.not_valid_before_utc, self.certificate.not_valid_after_utc
+        if not first <= now < last:
+            raise KeyFileError(
+                f"{self.file}: valid from {first:%Y-%m-%d} to {last:%Y-%m-%d}, and this machine's "
+                f"clock says {now:%Y-%m-%d}; correct the clock, or make a new authority as "
+                "docs/fleet.md says"
+            )
 
     def keep_server_certificate(self, host: str, now: datetime) -> bool:
         """Make the server's certificate if there is none, or a third of its life is left.

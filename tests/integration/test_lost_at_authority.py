@@ -19,7 +19,7 @@ from cryptography import x509
 from edge.authority.store import HitStore
 from edge.desk.folder import CODES_KEY_NAME, CONFIG_NAME, DATABASE_NAME, DeskFolder
 from edge.desk.second_factor import begin_codes
-from edge.errors import ExitCode
+from edge.errors import ExitCode, KeyFileError
 from edge.fleet.enrolling import EnrolmentOffice
 from edge.fleet.folder import FleetFolder
 from edge.formats.enrolment import SECRET_BYTES, RequestError
@@ -161,6 +161,27 @@ def test_a_server_certificate_of_a_clock_that_was_ahead_is_replaced(tmp_path: Pa
     made = x509.load_pem_x509_certificate(authority.server_file.read_bytes())
     assert made.not_valid_before_utc <= NOW
     assert not authority.keep_server_certificate("127.0.0.1", NOW)
+
+
+@pytest.mark.parametrize("days", [-400, 3651, 36500])
+def test_p10_no_certificate_is_issued_at_a_time_outside_the_life_of_the_authority(
+    tmp_path: Path, days: int
+) -> None:
+    office = make_test_fleet(tmp_path).office
+    secret = os.urandom(SECRET_BYTES)
+    office.new_code(BOX, secret, NOW)
+    office.enrol(secret, enrol_by_hand(tmp_path / "box", SITE, "box-1"), NOW)
+    (waiting,) = office.register.waiting()
+
+    for issue in (
+        lambda at: office.approve(BOX, waiting.fingerprint, at),
+        lambda at: office.issue_client("broker", "mqtt.example", tmp_path / "broker.pem", at),
+        lambda at: office.authority.keep_server_certificate("other.example", at),
+    ):
+        with pytest.raises(KeyFileError, match="correct the clock, or make a new authority"):
+            issue(NOW + timedelta(days=days))
+        issue(NOW)
+    assert BOX in office.register.boxes()
 
 
 # --- releases -------------------------------------------------------------------------------------
