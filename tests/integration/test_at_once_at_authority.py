@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from multiprocessing import get_context
 from pathlib import Path
 
 import pytest
 
-from edge.cli import execute
 from edge.policy.signatures import SIGNATURES_FILE, read_signatures
 from tests.integration.test_full_disk_at_authority import (
     Words,
@@ -20,7 +18,7 @@ from tests.integration.test_full_disk_at_authority import (
     wave_plan,
 )
 from tests.support.parties import make_parties
-from tests.support.product import verb
+from tests.support.product import start, verb
 from tests.support.sites import SIGNERS, make_site
 
 TIMES = 3
@@ -28,19 +26,10 @@ TIMES = 3
 
 def at_once(*commands: Sequence[str | Path]) -> list[int]:
     """Run commands in processes of their own at the same time; returns how they ended, sorted."""
-    context = get_context("fork")
-    barrier = context.Barrier(len(commands))
-
-    def run(words: list[str]) -> None:
-        barrier.wait()
-        raise SystemExit(execute(words))
-
-    running = [context.Process(target=run, args=([*map(str, one)],)) for one in commands]
+    running = [start(one) for one in commands]
     for one in running:
-        one.start()
-    for one in running:
-        one.join()
-    return sorted(one.exitcode or 0 for one in running)
+        one.communicate(timeout=60)
+    return sorted(one.wait() for one in running)
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ matter where SQLite or Python finds no room first.
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -164,6 +165,7 @@ def filled(disk: Path, left: int) -> Iterator[None]:
 def disk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     with small_tmpfs(tmp_path_factory.mktemp("disk") / "small", "24m", mode="0700") as made:
         yield made
+        gc.collect()  # an error that was caught may hold an open database
 
 
 @pytest.mark.parametrize("prepared", COMMANDS)
