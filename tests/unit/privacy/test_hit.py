@@ -109,7 +109,7 @@ def test_the_fields_of_a_hit_are_a_closed_list(hit: Hit) -> None:
     assert (content["schema"], content["authority"]) == ("edge-anpr/hit/1", AUTHORITY)
     assert content["observed_at"] == "2026-11-30T07:16:05.123Z"
     assert content["posterior"] == 0.9877
-    assert content["margin"] == 0.3333
+    assert content["margin"] == 0.6667
     assert content["sealed_sha256"] == hashlib.sha256(hit.sealed_bytes).hexdigest()
 
 
@@ -267,8 +267,8 @@ def test_a_signature_for_another_schema_is_refused(parties: Parties, hit: Hit) -
         lambda text: " " + text,
         lambda text: text + "\n",
         lambda text: text.replace(":", ": ", 1),
-        lambda text: text.replace("0.3333", "0.33330", 1),
-        lambda text: text.replace("0.3333", "3.333e-1", 1),
+        lambda text: text.replace("0.6667", "0.66670", 1),
+        lambda text: text.replace("0.6667", "6.667e-1", 1),
         lambda text: text.replace('"epoch":3', '"epoch":3.0', 1),
         lambda text: text.replace("cam-1", "cam\\u002d1", 1),
         lambda text: text.replace('"camera"', '"camera":"cam-1","camera"', 1),
