@@ -81,7 +81,7 @@ def require_content(path: Path) -> None:
     if not path.stat().st_size:
         raise OutboxError(
             f"{path}: empty, so the hits that were in it are lost; restore it from a backup, or "
-            "delete it, then `edge-anpr hits tail` creates a new one",
+            "name another folder",
             code="E_CORRUPT",
         )
 

@@ -9,6 +9,7 @@ import sys
 import threading
 from collections.abc import Mapping, Sequence
 from enum import Enum
+from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
 import typer
@@ -185,13 +186,17 @@ def _disk_full(error: BaseException | None) -> OutboxError | None:
 
     What commands write to by name has its own error; standard output has no name here.
     """
-    full = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
-    if not isinstance(error, OSError) or error.errno not in full:
+    from edge.adapters.state.state_folder import disk_full
+
+    if not isinstance(error, OSError):
+        return None
+    full = disk_full(Path(error.filename or "standard output"), error)
+    if full is None:
         return None
     return OutboxError(
-        f"{error.filename or 'standard output'}: {error.strerror}; free disk space. What the "
-        "command has changed before stays, so look at that before you run it again",
-        code="E_DISK_FULL",
+        f"{full.message}. What the command has changed before stays, so look at that before you "
+        "run it again",
+        code=full.code,
     )
 
 

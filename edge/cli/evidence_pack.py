@@ -141,7 +141,7 @@ def _say(pack: VerifiedPack, schema: str, as_json: bool, *, desk_vouched: bool =
 
 
 def _confirmed(pack: VerifiedPack) -> str:
-    """Whether the counts of the epochs, which the log does not sign one by one, fit to the log."""
+    """Whether the counts of the epochs fit the audit log, which is signed; the counts are not."""
     if pack.unrecorded is None:
         return " (confirmed by the audit log)" if pack.statistics.epochs else ""
     return (

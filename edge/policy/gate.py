@@ -6,7 +6,7 @@ that the box would stop with; its code is published.
 With demo keys a policy reads recordings only. Recordings are then judged by the day on which they
 were made, and no activation is needed: trying the product must still be possible in ten years. A
 policy that was signed with real keys needs everything, whatever the source. A recording under it
-must besides be of a time since the policy's first day, and of no time to come.
+must also be dated between the policy's first day and now.
 """
 
 from __future__ import annotations

@@ -283,7 +283,7 @@ def test_p21_two_boxes_with_the_same_keys_are_noticed(
 def test_p21_a_copy_is_noticed_whatever_time_it_states(
     database: DeskDatabase, parties: Parties, ahead: timedelta
 ) -> None:
-    """A thief who states a time to come would otherwise keep the box in his state, unnoticed."""
+    """A thief who states a time in the future would otherwise hide the copy with it."""
     boxes = Boxes(database, parties)
     boxes.states_that(8)
     for number in range(3):

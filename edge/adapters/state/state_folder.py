@@ -100,15 +100,8 @@ def exclusive(path: Path) -> Iterator[None]:
         OutboxError: the lock file cannot be created.
     """
     private_folder(path.parent)
-    try:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    except OSError as error:
-        raise storage_error(path, error) from error
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+    with _locked(path, os.O_RDWR | os.O_CREAT):
         yield
-    finally:
-        os.close(descriptor)
 
 
 @contextlib.contextmanager
@@ -120,10 +113,17 @@ def locked_folder(folder: Path) -> Iterator[None]:
     Raises:
         OutboxError: the folder cannot be opened.
     """
+    with _locked(folder, os.O_RDONLY | os.O_DIRECTORY):
+        yield
+
+
+@contextlib.contextmanager
+def _locked(path: Path, flags: int) -> Iterator[None]:
+    """Hold the lock of a file or folder, opened with these flags, while the block runs."""
     try:
-        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        descriptor = os.open(path, flags | os.O_CLOEXEC, 0o600)
     except OSError as error:
-        raise storage_error(folder, error) from error
+        raise storage_error(path, error) from error
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield
