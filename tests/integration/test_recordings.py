@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta, timezone
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import cv2
@@ -107,6 +108,23 @@ def test_only_frames_that_are_analysed_are_converted(clip: str) -> None:
     assert converted == watcher.detector_runs
     # The first picture counts as motion, for half a second.
     assert 0 < converted <= frames / (1 if clip == "street_day.mp4" else 2)
+
+
+def test_a_recording_is_opened_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """To open a file takes as long as to decode several frames of it."""
+    opened: list[object] = []
+
+    def counting(*given: Any, **named: Any) -> Any:
+        opened.append(given)
+        return real_open(*given, **named)
+
+    real_open = av.open
+    monkeypatch.setattr(av, "open", counting)
+
+    frames = frames_of(CLIPS / "empty_road.mp4")
+
+    assert len(frames) == 24
+    assert len(opened) == 1
 
 
 def test_the_cells_of_a_frame_are_those_of_its_luma(tmp_path: Path) -> None:

@@ -9,7 +9,6 @@ import stat
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import datetime, timedelta
-from fractions import Fraction
 from functools import partial
 from pathlib import Path
 
@@ -21,6 +20,7 @@ from av.video.frame import VideoFrame
 
 from edge.adapters.cameras.interlacing import FieldSplitter
 from edge.adapters.cameras.pictures import luma_of, upright
+from edge.adapters.cameras.stated_length import StatedLength, lacks_frames
 from edge.adapters.cameras.stream_choice import NoSuchStreamError, StreamChoice, choose_stream
 from edge.domain.imaging import Frame, Pixels
 from edge.domain.motion import Cells, cell_means
@@ -36,18 +36,6 @@ PICTURE_SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", 
 
 PICTURES_PER_SECOND = 1
 """Pictures have no time of their own, so each counts as one second of the stream."""
-
-COMPLETE_SHARE = 0.9
-"""A recording that gives a smaller share of what its container states is incomplete."""
-
-_MISCOUNT = 2
-"""Containers miscount by so many frames; an incomplete recording lacks far more."""
-
-_FALLBACK_RATE = Fraction(25)
-"""Frames per second of a recording that states neither times nor a rate."""
-
-_STATE_THEIR_LENGTH = frozenset({"asf", "avi", "flv", "matroska,webm", "mov,mp4,m4a,3gp,3g2,mj2"})
-"""Formats that state how long a recording is; of the others FFmpeg only guesses it."""
 
 log = logging.getLogger(__name__)
 
@@ -93,6 +81,7 @@ class RecordedCamera:
         self._whole = 0
         self._is_truncated = False
         self._times = RecordedTime(0.0)
+        self._length = StatedLength(None, None)
 
     @property
     def name(self) -> str:
@@ -158,44 +147,21 @@ class RecordedCamera:
 
     def _require_complete(self) -> None:
         """Raise an error if a video is incomplete; called after all its frames were given."""
-        stated, length_s, rate = self._stated_length()
-        lacks = []  # an edit list plays some frames only, and a slow stream ends before its length
-        if stated is not None:
-            lacks.append(self._whole + self._corrupt < stated * COMPLETE_SHARE - _MISCOUNT)
-        if length_s is not None and self._times.length_s:
-            least_s = length_s * COMPLETE_SHARE - _MISCOUNT / rate
-            lacks.append(self._times.length_s < least_s)
-        too_short = bool(lacks) and all(lacks)
-        given = self._whole
-        if self._is_truncated or too_short:
+        stated, given = self._length.frames, self._whole
+        lacks = self._length.is_longer_than(given + self._corrupt, self._times.length_s)
+        if self._is_truncated or lacks:
             of = f" of {stated}" if stated is not None and stated > given else ""
             raise CameraError(
                 f"{self._sources[0]}: the file is incomplete and ends after {given}{of} frames; "
                 "those were used, copy or record it again for the rest",
                 code="E_SOURCE_TRUNCATED",
             )
-        if given < (given + self._corrupt) * COMPLETE_SHARE - _MISCOUNT:
+        if lacks_frames(given, given + self._corrupt):
             raise CameraError(
                 f"{self._sources[0]}: {self._corrupt} of {given + self._corrupt} frames are "
                 "damaged; the others were used, copy or record it again for the rest",
                 code="E_SOURCE_TRUNCATED",
             )
-
-    def _stated_length(self) -> tuple[int | None, float | None, float]:
-        """Frames and seconds that the container states (None: it states none), and the rate."""
-        try:
-            with self._opened() as (container, stream):
-                rate = float(stream.average_rate or _FALLBACK_RATE)
-                if container.format.name not in _STATE_THEIR_LENGTH:
-                    return None, None, rate
-                length_s = _tagged_length_s(stream)
-                if stream.duration and stream.time_base:
-                    length_s = float(stream.duration * stream.time_base)
-                elif length_s is None and len(container.streams) == 1 and container.duration:
-                    length_s = container.duration / av.time_base  # sound may last longer
-                return stream.frames or None, length_s, rate
-        except (CameraError, av.error.FFmpegError, OSError):
-            return None, None, float(_FALLBACK_RATE)
 
     def _pictures(self) -> Iterator[_Decoded]:
         for number, path in enumerate(self._sources):
@@ -223,7 +189,8 @@ class RecordedCamera:
                 cure = "; cameras.<name>.stream in site.yaml chooses another one"
                 said = self._choice.text() + (cure if self._in_site else "")
                 log.warning("%s: %s", path, said)
-            self._times = RecordedTime(float(1 / (stream.average_rate or _FALLBACK_RATE)))
+            self._length = StatedLength.of(container, stream)
+            self._times = RecordedTime(1 / self._length.rate)
             for frame in self._progressive(self._decoded(container, stream), stream):
                 section = self._times.section
                 stream_s = self._times.frame_time_s(frame.time)
@@ -252,25 +219,38 @@ class RecordedCamera:
             OSError: it cannot be opened.
         """
         path = self._sources[0]
-        if self._choice is None:
-            with open_regular(path) as container:
-                try:
-                    self._choice = choose_stream(container, self._stream, probe=True)
-                except NoSuchStreamError:
-                    number = len(container.streams.video)
-                    raise CameraError(
-                        f"{path}: it has {number} video stream{'' if number == 1 else 's'}, "
-                        f"numbered from 0, and no number {self._stream}; correct or remove "
-                        "cameras.<name>.stream in site.yaml",
-                        code="E_SOURCE_STREAM",
-                    ) from None
-                if self._choice is None:
-                    cover = " but a cover picture" if container.streams.video else ""
-                    raise _no_video(path, f"it has no video stream{cover}")
-        with open_regular(path) as container:
+        with ExitStack() as opened:
+            container = opened.enter_context(open_regular(path))
+            if self._choice is None:
+                self._choice = self._chosen(container)
+                if len(self._choice.shown) > 1:  # the choice may have read packets
+                    opened.close()
+                    container = opened.enter_context(open_regular(path))
             stream = container.streams[self._choice.index]
             assert isinstance(stream, av.VideoStream)  # noqa: S101 - for the type checker
             yield container, stream
+
+    def _chosen(self, container: av.container.InputContainer) -> StreamChoice:
+        """The stream to decode.
+
+        Raises:
+            CameraError: there is no video stream, or not the one that is wanted.
+        """
+        path = self._sources[0]
+        try:
+            choice = choose_stream(container, self._stream, probe=True)
+        except NoSuchStreamError:
+            number = len(container.streams.video)
+            raise CameraError(
+                f"{path}: it has {number} video stream{'' if number == 1 else 's'}, "
+                f"numbered from 0, and no number {self._stream}; correct or remove "
+                "cameras.<name>.stream in site.yaml",
+                code="E_SOURCE_STREAM",
+            ) from None
+        if choice is None:
+            cover = " but a cover picture" if container.streams.video else ""
+            raise _no_video(path, f"it has no video stream{cover}")
+        return choice
 
     def _progressive(
         self, frames: Iterator[VideoFrame], stream: av.VideoStream
@@ -471,16 +451,6 @@ def _require_content(path: Path) -> None:
         raise CameraError(
             f"{path}: the file is empty; record or copy it again", code="E_SOURCE_EMPTY"
         )
-
-
-def _tagged_length_s(stream: av.VideoStream) -> float | None:
-    """The length of a Matroska stream, from the tag that most programs write, in seconds."""
-    hours, *rest = stream.metadata.get("DURATION", "").split(":")
-    try:
-        minutes, seconds = rest
-        return int(hours) * 3600 + int(minutes) * 60 + float(seconds)
-    except ValueError:
-        return None
 
 
 def _reason(error: Exception) -> str:
