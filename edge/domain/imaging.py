@@ -150,7 +150,7 @@ class Frame:
             run back; nobody knows how much later than the frame before it is.
         breaks: how often a live camera gave no picture for longer than `LONGEST_BREAK_S` before
             this one. None: each frame of the stream is given, so that the times show it.
-        cells: `cell_means` of the luma, if the decoder has a luma plane.
+        cells: computes `cell_means` of the luma; None if the decoder has no luma plane.
     """
 
     camera: str
@@ -161,7 +161,7 @@ class Frame:
     selected: bool = False
     section: int = 0
     breaks: int | None = None
-    cells: Cells | None = field(default=None, repr=False, compare=False)
+    cells: Callable[[], Cells] | None = field(default=None, repr=False, compare=False)
 
     @property
     def pixels(self) -> Pixels:

@@ -45,6 +45,10 @@ class MotionSettings:
     """The same in mean absolute deviations of the cell's noise."""
 
 
+PASSED_OVER_S = 0.045
+"""While nothing moves, a picture that follows so soon after the last one need not be compared."""
+
+
 class MotionGate:
     """Motion detector for one view. It stores only the means and the noise of the cells.
 

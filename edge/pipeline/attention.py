@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edge.domain.imaging import Box
-from edge.domain.motion import Cells, MotionGate, MotionSettings, Moving
+from edge.domain.motion import PASSED_OVER_S, Cells, MotionGate, MotionSettings, Moving
 from edge.domain.scene import unit_of
 
 
@@ -123,7 +123,7 @@ class Attention:
     Attributes:
         followed: the tracked vehicles; the watcher sets it after each look.
         follows_paths: whether a rule of the camera needs the path of each vehicle.
-        idles: whether nothing moved and nobody was followed in the last frame.
+        idles: whether nothing moved and nobody was followed in the last frame that was compared.
         frame_interval_s: seconds between the last two frames, looked at or not; 0 before.
     """
 
@@ -132,6 +132,7 @@ class Attention:
         self._gate = MotionGate(self._settings.motion)
         self._last_selected_s = float("-inf")
         self._last_s: float | None = None
+        self._compared_s = float("-inf")
         self._busy_s = float("-inf")
         self._moved_s: npt.NDArray[np.float64] | None = None
         self._looks: npt.NDArray[np.int_] | None = None
@@ -146,6 +147,7 @@ class Attention:
         """Forget what was seen: the next frame belongs to another time."""
         self._gate.restart()
         self.followed = ()
+        self.idles = False
 
     def learn_view(self, seconds: float) -> None:
         """Learn that a vehicle was in view for so long; the fastest ones set the interval."""
@@ -156,18 +158,30 @@ class Attention:
             settings.longest_untracked_s,
         )
 
+    def passes_over(self, now_s: float) -> bool:
+        """Whether the next frame need not even be compared: nothing moved a moment ago.
+
+        Call it for each frame, in order, and `selects` unless it is true.
+
+        Args:
+            now_s: the frame's time in the stream, in seconds.
+        """
+        if not self.idles or self.followed or not 0 < now_s - self._compared_s < PASSED_OVER_S:
+            return False
+        self._count(now_s)
+        return True
+
     def selects(self, cells: Cells, now_s: float) -> bool:
-        """Whether the next frame goes to the detector. Call it once for each frame, in order.
+        """Whether the next frame goes to the detector.
 
         Args:
             cells: cell means of the frame, from `cell_means`.
             now_s: its time in the stream, in seconds.
         """
-        if self._last_s is not None:
-            self.frame_interval_s = now_s - self._last_s
-        self._last_s = now_s
+        self._count(now_s)
+        self._compared_s = now_s
         followed = self.followed
-        # Every frame must update the background, even one that is selected anyway.
+        # Each of them must update the background, even one that is selected anyway.
         moving = self._untracked_motion(cells, now_s, followed)
         moves = bool(moving.any())
         self.idles = not moves and not followed
@@ -188,6 +202,11 @@ class Attention:
             if self._looks is not None:
                 self._looks[moving] += 1
         return selected
+
+    def _count(self, now_s: float) -> None:
+        if self._last_s is not None:
+            self.frame_interval_s = now_s - self._last_s
+        self._last_s = now_s
 
     def _idle_s(self, now_s: float, *, unchanged: bool = False) -> float:
         """Interval between looks while nothing moves, or has not even changed slowly."""

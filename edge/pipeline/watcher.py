@@ -195,7 +195,9 @@ class VehicleWatcher:
         """Whether this frame goes to the detector."""
         if frame.selected or self._attention is None:
             return True
-        cells = cell_means(frame.pixels[..., 1]) if frame.cells is None else frame.cells
+        if self._attention.passes_over(frame.stream_s):
+            return False
+        cells = cell_means(frame.pixels[..., 1]) if frame.cells is None else frame.cells()
         return self._attention.selects(cells, frame.stream_s)
 
     def _plan_next_look(self, frame: Frame) -> None:

@@ -128,6 +128,27 @@ def test_an_unselected_frame_stays_in_the_decoder_and_is_counted(street: Path) -
     assert asked[0][1].max() > 200
 
 
+@needs_rtsp
+def test_while_nothing_moves_each_second_frame_is_only_counted(street: Path) -> None:
+    asked_s: list[float] = []
+
+    def never(_cells: Cells, stream_s: float) -> bool:
+        asked_s.append(stream_s)
+        return False
+
+    with (
+        RtspServer(street) as server,
+        watching(rtsp(server.url), wants=never, idles=lambda: True) as watched,
+    ):
+        assert wait_until(lambda: len(asked_s) >= 60, PATIENCE_S), watched.problem
+        status = watched.camera.status()
+
+    apart_s = [later - one for one, later in itertools.pairwise(asked_s)]
+    assert median(apart_s) == pytest.approx(2 / 25, rel=0.1)
+    assert status.unwanted == pytest.approx(2 * 60, rel=0.1)
+    assert status.per_second == pytest.approx(25, rel=0.2)
+
+
 def test_unselected_frames_keep_a_camera_live() -> None:
     with (
         JpegServer(play()) as server,

@@ -358,6 +358,7 @@ def watching(
     jitter: float = 0.0,
     clock: Clock | None = None,
     wants: Callable[[Cells, float], bool] | None = None,
+    idles: Callable[[], bool] = bool,
     stale_s: float = STALE_S,
 ) -> Iterator[Watched]:
     """A live camera whose frames a thread receives until the block ends."""
@@ -370,7 +371,7 @@ def watching(
         stale_s=stale_s,
     )
     if wants is not None:
-        camera.ask(wants)
+        camera.ask(wants, idles)
     watched = Watched(camera)
     thread = threading.Thread(target=watched.run)
     thread.start()

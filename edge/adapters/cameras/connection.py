@@ -36,7 +36,8 @@ class Arrival:
 
     Attributes:
         kind: of the message.
-        corrupt: frames before it that were left out.
+        corrupt: damaged frames before it that were left out.
+        passed_over: whole frames before it about which nothing was asked.
         text: a note, or a word about the substream; else empty.
         size: width and height of the picture.
         time_s: its time on the monotonic clock, seconds.
@@ -47,6 +48,7 @@ class Arrival:
 
     kind: bytes
     corrupt: int
+    passed_over: int
     text: str = ""
     size: tuple[int, int] = (0, 0)
     time_s: float = 0.0
@@ -111,7 +113,9 @@ class Connection:
         """
         message = self._decoder.message(self._deadline_s, self._closing)
         if message.kind in (NOTE, SUBSTREAM):
-            return Arrival(message.kind, message.corrupt, self._words_of(message))
+            return Arrival(
+                message.kind, message.corrupt, message.passed_over, self._words_of(message)
+            )
         if message.kind == END:
             raise ConnectionCutError(self._words_of(message))
         if message.kind not in self._kinds:
@@ -126,7 +130,7 @@ class Connection:
             CameraClosedError: the camera was closed.
         """
         self._decoder.tell(answer)
-        if answer == UNWANTED:
+        if answer in UNWANTED:
             return None
         message = self._decoder.message(self._deadline_s, self._closing)
         if arrival.is_small:
@@ -141,7 +145,7 @@ class Connection:
             raise ConnectionCutError("broken")
         body = self._decoder.read(message.body_bytes, self._deadline_s, self._closing)
         return Arrival(
-            FRAME, 0, "", arrival.size, arrival.time_s, arrival.asked_s, body, message.body_shape
+            FRAME, 0, 0, "", arrival.size, arrival.time_s, arrival.asked_s, body, message.body_shape
         )
 
     def _picture(self, message: DecoderMessage) -> Arrival:
@@ -159,6 +163,7 @@ class Connection:
         return Arrival(
             message.kind,
             message.corrupt,
+            message.passed_over,
             "",
             size,
             time_s,

@@ -87,11 +87,13 @@ def _decode(request: DecoderRequest, writer: MessageWriter) -> None:
 def _send(
     picture: VideoFrame, arrival_s: float, request: DecoderRequest, writer: MessageWriter
 ) -> None:
-    luma = luma_of(picture)
     stamp = stamp_s(picture, stamped=request.stamped)
     if request.asking:
+        if writer.passes_over(stamp, arrival_s):
+            return
+        luma = luma_of(picture)
         answer = writer.answer(cell_means(luma), luma.shape, stamp, arrival_s)
-        if answer == UNWANTED:
+        if answer in UNWANTED:
             return
     writer.frame(upright(picture), stamp, arrival_s)
 

@@ -14,10 +14,11 @@ from dataclasses import asdict, dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from edge.domain.motion import Cells
+from edge.domain.motion import PASSED_OVER_S, Cells
 
-HEADER = struct.Struct("<cIIIdd")
-"""Kind, width, height, corrupt frames before this message, time stamp (NaN: none), arrival time."""
+HEADER = struct.Struct("<cIIIIdd")
+"""Kind, width, height, corrupt frames and frames passed over before this message, time stamp (NaN:
+none), arrival time."""
 
 FRAME, CELLS, SMALL_CELLS = b"F", b"G", b"S"
 """Kinds of messages: the pixels of a frame, or cell means (`cells_shape`), of a frame or of a
@@ -33,8 +34,11 @@ WATCHED, RARE_KEY_FRAMES = "watched", "rare-key-frames"
 LONGEST_TEXT = 400
 """Bytes of a note or a word, at most."""
 
-WANTED, GLANCE, UNWANTED = b"y", b"g", b"n"
-"""Answers to cell means. For a glance, a picture of the last seconds will do."""
+WANTED, GLANCE, NOT_NOW, IDLE = b"y", b"g", b"n", b"i"
+"""Answers to cell means. For a glance, a picture of the last seconds will do. Idle: it is unwanted,
+and nothing moves, so what follows at once need not be asked about (`PASSED_OVER_S`)."""
+
+UNWANTED = (NOT_NOW, IDLE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +92,23 @@ class MessageWriter:
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
+        self._idle: tuple[bytes, float, float] | None = None
+        self._passed_over = 0
         self.corrupt = 0
+
+    def passes_over(self, stamp_s: float, arrival_s: float, kind: bytes = CELLS) -> bool:
+        """Whether a picture need not be asked about, since nothing moved a moment before.
+
+        It is counted, and the next message says so. See `answer` for the arguments.
+        """
+        if self._idle is None or self._idle[0] != kind:
+            return False
+        since_s = stamp_s - self._idle[1]
+        if math.isnan(since_s):
+            since_s = arrival_s - self._idle[2]
+        passes = 0 < since_s < PASSED_OVER_S
+        self._passed_over += passes
+        return passes
 
     def answer(
         self,
@@ -98,7 +118,7 @@ class MessageWriter:
         arrival_s: float,
         kind: bytes = CELLS,
     ) -> bytes:
-        """Send cell means and return the answer: `WANTED`, `GLANCE` or `UNWANTED`.
+        """Send cell means and return the answer: `WANTED`, `GLANCE`, `NOT_NOW` or `IDLE`.
 
         Args:
             cells: the cell means.
@@ -111,19 +131,18 @@ class MessageWriter:
             BrokenPipeError: the parent has ended.
         """
         height, width = size
-        self._write(HEADER.pack(kind, width, height, self.corrupt, stamp_s, arrival_s))
+        self._write(self._header(kind, width, height, stamp_s, arrival_s))
         self._write(cells.tobytes())
-        self.corrupt = 0
         answer = os.read(sys.stdin.fileno(), 1)
         if not answer:
             raise BrokenPipeError
+        self._idle = (kind, stamp_s, arrival_s) if answer == IDLE else None
         return answer
 
     def frame(self, pixels: npt.NDArray[np.uint8], stamp_s: float, arrival_s: float) -> None:
         height, width = pixels.shape[:2]
-        self._write(HEADER.pack(FRAME, width, height, self.corrupt, stamp_s, arrival_s))
+        self._write(self._header(FRAME, width, height, stamp_s, arrival_s))
         self._write(pixels.tobytes())
-        self.corrupt = 0
 
     def note(self, line: str) -> None:
         self._message(NOTE, line)
@@ -140,9 +159,14 @@ class MessageWriter:
 
     def _message(self, kind: bytes, line: str) -> None:
         text = line.encode()[:LONGEST_TEXT]
-        header = HEADER.pack(kind, len(text), 0, self.corrupt, math.nan, time.monotonic())
-        self._write(header + text)
-        self.corrupt = 0
+        self._write(self._header(kind, len(text), 0, math.nan, time.monotonic()) + text)
+
+    def _header(
+        self, kind: bytes, width: int, height: int, stamp_s: float, arrival_s: float
+    ) -> bytes:
+        left_out = self.corrupt, self._passed_over
+        self.corrupt = self._passed_over = 0
+        return HEADER.pack(kind, width, height, *left_out, stamp_s, arrival_s)
 
     def _write(self, data: bytes | memoryview) -> None:
         view = memoryview(data)

@@ -53,6 +53,7 @@ class DecoderMessage:
     width: int
     height: int
     corrupt: int
+    passed_over: int
     stamp_s: float | None
     arrival_s: float
 
@@ -109,7 +110,7 @@ class DecoderProcess:
             ConnectionCutError: it is invalid, the process has ended, or the deadline has passed.
             CameraClosedError: `closing` is set.
         """
-        kind, width, height, corrupt, stamp_s, arrival_s = HEADER.unpack(
+        kind, width, height, corrupt, passed_over, stamp_s, arrival_s = HEADER.unpack(
             self.read(HEADER.size, deadline_s, closing)
         )
         has_picture = kind in (FRAME, CELLS, SMALL_CELLS)
@@ -118,7 +119,7 @@ class DecoderProcess:
         if not all(0 < side <= longest for side in sides):
             raise ConnectionCutError("broken")
         stamp = None if math.isnan(stamp_s) else stamp_s
-        return DecoderMessage(kind, width, height, corrupt, stamp, arrival_s)
+        return DecoderMessage(kind, width, height, corrupt, passed_over, stamp, arrival_s)
 
     def word(self, message: DecoderMessage, deadline_s: float, closing: threading.Event) -> str:
         """The text of a note, or why the source ended; raises as `read` does."""

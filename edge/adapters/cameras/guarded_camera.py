@@ -99,8 +99,12 @@ class GuardedCamera:
     def _masked(self, frame: Frame) -> Frame:
         if not self._masks:
             return frame
-        cells = None if frame.cells is None else masked_cells(frame.cells, self._masks)
-        return replace(frame, picture=lambda: self._behind_masks(frame.pixels), cells=cells)
+        seen, masks = frame.cells, self._masks
+        return replace(
+            frame,
+            picture=lambda: self._behind_masks(frame.pixels),
+            cells=None if seen is None else lambda: masked_cells(seen(), masks),
+        )
 
     def _behind_masks(self, pixels: Pixels) -> Pixels:
         """The picture behind its masks; nothing of it if they may lie elsewhere in it."""

@@ -25,6 +25,8 @@ from edge.adapters.cameras.camera_status import (
 from edge.adapters.cameras.connection import Arrival, Connection
 from edge.adapters.cameras.decoder_messages import (
     GLANCE,
+    IDLE,
+    NOT_NOW,
     NOTE,
     RARE_KEY_FRAMES,
     UNWANTED,
@@ -178,8 +180,9 @@ class LiveCamera:
             wants: whether a frame is selected. Gets the cell means and the time of each frame, or
                 of each picture of the substream, in order, in the thread that iterates over
                 `frames`.
-            idles: whether the last one was selected although nothing moves, so that for a camera
-                with a substream a frame of the last seconds will do.
+            idles: whether nothing moved in the last one. If it was selected all the same, a frame
+                of the last seconds will do for a camera with a substream. If not, a frame that
+                follows at once is passed over.
         """
         self._wants, self._idles = wants, idles
 
@@ -246,12 +249,13 @@ class LiveCamera:
         )
         while True:
             arrival = connection.next()
-            self._count_corrupt(arrival)
+            self._count_left_out(arrival)
             if arrival.text:
                 (self._say if arrival.kind == NOTE else self._on_substream)(arrival.text)
                 continue
             self._on_arrival(arrival, first=self._connections == before)
-            self._rate.add(arrival.time_s)
+            for _ in range(1 + arrival.passed_over):
+                self._rate.add(arrival.time_s)
             self._breaks += arrival.time_s - self._last_s > LONGEST_BREAK_S
             self._last_s = arrival.time_s
             # The frame itself, if it is wanted, may be older than a picture of the substream.
@@ -265,9 +269,9 @@ class LiveCamera:
                 answer = self._answer(self._wants, arrival)
                 picture = connection.answer(answer, arrival)
                 if picture is None:
-                    self._unwanted += answer == UNWANTED
+                    self._unwanted += answer in UNWANTED
                     continue
-                self._count_corrupt(picture)
+                self._count_left_out(picture)
                 self._on_arrival(picture, first=self._connections == before)
                 observed_at = self._observed_at(picture.time_s)
                 arrival = picture
@@ -284,7 +288,7 @@ class LiveCamera:
 
     def _answer(self, wants: Callable[[Cells, float], bool], arrival: Arrival) -> bytes:
         if not wants(arrival.cells, arrival.asked_s):
-            return UNWANTED
+            return IDLE if self._idles() else NOT_NOW
         return GLANCE if arrival.is_small and self._idles() else WANTED
 
     def _observed_at(self, time_s: float, *, keep: bool = True) -> datetime:
@@ -296,9 +300,10 @@ class LiveCamera:
             self._observed = moment
         return moment
 
-    def _count_corrupt(self, arrival: Arrival) -> None:
+    def _count_left_out(self, arrival: Arrival) -> None:
         self._corrupt += arrival.corrupt
-        self._index += arrival.corrupt
+        self._unwanted += arrival.passed_over
+        self._index += arrival.corrupt + arrival.passed_over
 
     def _watch_rate(self) -> None:
         """Log once for each connection that the frame rate is too low for evidence."""

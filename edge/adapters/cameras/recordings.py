@@ -40,8 +40,9 @@ PICTURES_PER_SECOND = 1
 log = logging.getLogger(__name__)
 
 
-_Decoded = tuple[float, Pixels | Callable[[], Pixels], int, Cells | None]
-"""Of a picture: seconds since the first one, pixels or what converts it, section, cell means."""
+_Decoded = tuple[float, Pixels | Callable[[], Pixels], int, Callable[[], Cells] | None]
+"""Of a picture: seconds since the first one, pixels or what converts it, section, and what computes
+its cell means."""
 
 
 class RecordedCamera:
@@ -196,8 +197,8 @@ class RecordedCamera:
                 stream_s = self._times.frame_time_s(frame.time)
                 if self._times.section > section:
                     self._say_jump(stream_s)
-                cells = cell_means(luma_of(frame))
-                yield stream_s, partial(upright, frame), self._times.section, cells
+                convert, compare = partial(upright, frame), partial(_cells_of, frame)
+                yield stream_s, convert, self._times.section, compare
 
     def _say_jump(self, stream_s: float) -> None:
         jump_s = self._times.jump_s
@@ -289,6 +290,10 @@ class RecordedCamera:
                     self._corrupt += 1
                     continue
                 yield frame
+
+
+def _cells_of(frame: VideoFrame) -> Cells:
+    return cell_means(luma_of(frame))
 
 
 def read_picture(path: Path) -> Pixels | None:

@@ -229,13 +229,14 @@ class _Watch:
         return not len(self._small.held) and time.monotonic() - self._seen_s > SILENT_S
 
     def _watch_small(self, picture: _Picture) -> None:
-        luma = luma_of(picture.frame)
-        cells = cell_means(luma)
         stamp = stamp_s(picture.frame, stamped=self._stamped)
-        self._writer.corrupt += self._taken_corrupt()
-        answer = self._writer.answer(cells, luma.shape, stamp, picture.arrival_s, SMALL_CELLS)
-        if answer != UNWANTED:
-            self._give(cells, picture.arrival_s + LATER_S, glance=answer == GLANCE)
+        if not self._writer.passes_over(stamp, picture.arrival_s, SMALL_CELLS):
+            luma = luma_of(picture.frame)
+            cells = cell_means(luma)
+            self._writer.corrupt += self._taken_corrupt()
+            answer = self._writer.answer(cells, luma.shape, stamp, picture.arrival_s, SMALL_CELLS)
+            if answer not in UNWANTED:
+                self._give(cells, picture.arrival_s + LATER_S, glance=answer == GLANCE)
         self._seen_s = self._watched_s = picture.arrival_s
         if self._futile < FUTILE_STARTS:
             self._main_decoder.skip(picture.arrival_s)
@@ -271,11 +272,13 @@ class _Watch:
             for picture in self._decoded():
                 if picture.arrival_s <= self._watched_s:
                     continue
-                luma = luma_of(picture.frame)
                 stamp = stamp_s(picture.frame, stamped=self._stamped)
+                if self._writer.passes_over(stamp, picture.arrival_s):
+                    continue
+                luma = luma_of(picture.frame)
                 self._writer.corrupt += self._taken_corrupt()
                 answer = self._writer.answer(cell_means(luma), luma.shape, stamp, picture.arrival_s)
-                if answer != UNWANTED:
+                if answer not in UNWANTED:
                     self._send(picture)
             self._latest = None
 

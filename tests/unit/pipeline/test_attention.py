@@ -67,6 +67,49 @@ def test_an_idle_road_is_looked_at_once_a_second_and_later_every_ten() -> None:
     assert gaps_s == sorted(gaps_s)
 
 
+def compared(attention: Attention, first: int, frames: int, fps: float = FPS) -> list[bool]:
+    """Which of these frames of an empty road are compared, as a watcher calls the attention."""
+    seen = []
+    for index in range(first, first + frames):
+        passes = attention.passes_over(index / fps)
+        if not passes:
+            attention.selects(cell_means(empty(index)[..., 1]), index / fps)
+        seen.append(not passes)
+    return seen
+
+
+def test_while_nothing_moves_each_second_frame_is_compared() -> None:
+    attention, at = settled()
+    assert attention.idles
+    assert sum(compared(attention, at, 100)) == 50
+    assert attention.frame_interval_s == pytest.approx(1 / FPS)
+
+
+def test_what_moves_again_is_compared_in_each_frame() -> None:
+    attention, at = settled()
+    compared(attention, at, 10)
+    selects(attention, at + 11, moving(at + 11))
+    assert not attention.passes_over((at + 12) / FPS)
+    selects(attention, at + 12, moving(at + 12))
+    assert not attention.passes_over((at + 13) / FPS)
+
+
+def test_each_frame_is_compared_while_a_vehicle_is_followed_and_after_a_break() -> None:
+    attention, at = settled()
+    attention.followed = followed(0.5, at / FPS)
+    assert not attention.passes_over(at / FPS)
+    attention.followed = ()
+    assert attention.passes_over(at / FPS)
+    attention.restart()
+    assert not attention.passes_over((at + 1) / FPS)
+
+
+def test_no_frame_of_a_slow_stream_is_passed_over() -> None:
+    attention = Attention()
+    assert all(compared(attention, 0, 300, fps=20))
+    assert attention.idles
+
+
 def creeping(index: int, since: int) -> Pixels:
     """Something as dark as most of the road comes in by 12 pixels a second, too slow for motion."""
     pixels, width = empty(index), min(80, (index - since) // 2)

@@ -76,14 +76,17 @@ def test_p11_a_picture_that_is_converted_late_is_masked_too() -> None:
         def frames(self) -> Iterator[Frame]:
             for frame in super().frames():
                 yield replace(
-                    frame, picture=frame.pixels.copy, cells=np.full((45, 80), 200, np.float32)
+                    frame,
+                    picture=frame.pixels.copy,
+                    cells=lambda: np.full((45, 80), 200, np.float32),
                 )
 
     for frame in GuardedCamera(Late(), ALWAYS, [CORNER]).frames():
         assert callable(frame.picture)
         assert frame.cells is not None
-        assert not frame.cells[:22, :39].any()
-        assert (frame.cells[24:, 41:] == 200).all()
+        cells = frame.cells()
+        assert not cells[:22, :39].any()
+        assert (cells[24:, 41:] == 200).all()
         assert not frame.pixels[:20, :30].any()
         assert (frame.pixels[24:, 34:] == 255).all()
 
