@@ -13,12 +13,13 @@ import csv
 import hashlib
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from edge.domain.imaging import Box, Pixels, PlatePatch
 from edge.domain.plate_forms import fits
@@ -38,6 +39,10 @@ SLOTS = 10
 
 NARROW = 28.0
 """Plates narrower than this, in pixels, are left out."""
+
+NARROW_BOX, LOW_BOX = 24.0, 8.0
+"""The same for boxes without a text, whose characters a teacher need not be certain of, and for
+their height."""
 
 
 COUNTRY_CODES = {
@@ -94,8 +99,9 @@ COUNTRY_CODES = {
 class RealPlate:
     """A plate with its surroundings.
 
-    `pixels` (h, w, 3) BGR; `inner` x1, y1, x2, y2 of the plate in it; `region` is the country's
-    name, or None where the teacher is not sure.
+    `pixels` (h, w, 3) BGR; `inner` x1, y1, x2, y2 of the plate in it; `text` is empty where nobody
+    knows it; `region` is the country's name, or None where the teacher is not sure; `answer`
+    (slots, alphabet) is what a teacher gives for it (`teacher_answers`), or None.
     """
 
     photo: str
@@ -103,6 +109,7 @@ class RealPlate:
     inner: tuple[float, float, float, float]
     text: str
     region: str | None
+    answer: npt.NDArray[np.float32] | None = None
 
 
 def labelled_crops(folder: Path) -> list[RealPlate]:
@@ -116,37 +123,69 @@ def labelled_crops(folder: Path) -> list[RealPlate]:
         DataError: the file or a picture cannot be read, or a value in it is wrong.
     """
     table = folder / "crops.csv"
+    found: list[RealPlate] = []
+    for line, file, box, text, country in _rows(table):
+        if not text or box is None:
+            continue
+        if len(text) > SLOTS or set(text) - set(ALPHABET):
+            raise DataError(
+                f"{table}: line {line}: a text has 1 to {SLOTS} of A-Z and 0-9; correct it"
+            )
+        name = COUNTRY_CODES.get(country, country)
+        region = name if fits(text, name) else None
+        inner = (box.x1, box.y1, box.x2, box.y2)
+        found.append(RealPlate(text, _picture(file, table, line), inner, text, region))
+    return found
+
+
+def boxed_plates(folder: Path) -> list[RealPlate]:
+    """The plates without a text of a folder whose `labels.csv` names photographs and boxes.
+
+    Its columns are those of `crops.csv` (`labelled_crops`). Plates that are too small to be read
+    are left out.
+
+    Raises:
+        DataError: the file or a photograph cannot be read, or a value in it is wrong.
+    """
+    table = folder / "labels.csv"
+    found: list[RealPlate] = []
+    for line, file, box, text, _ in _rows(table):
+        if text or box is None or box.width < NARROW_BOX or box.height < LOW_BOX:
+            continue
+        photo = _picture(file, table, line)
+        wide = _within(photo, box, AROUND)
+        inner = (box.x1 - wide.x1, box.y1 - wide.y1, box.x2 - wide.x1, box.y2 - wide.y1)
+        found.append(RealPlate(file.name, _part(photo, wide), inner, "", None))
+    return found
+
+
+def _rows(table: Path) -> Iterator[tuple[int, Path, Box | None, str, str]]:
+    """Line number, picture, box (None: the picture shows no plate), text and country."""
     try:
         rows = list(csv.DictReader(table.read_text("utf-8").splitlines()))
     except OSError as error:
         raise DataError(
             f"{table}: cannot be read ({error.strerror}); name another folder"
         ) from None
-    found: list[RealPlate] = []
     for line, row in enumerate(rows, 2):
         try:
-            text, country = row["plate"], row["country"]
-            x, y, w, h = (float(row[key]) for key in "xywh")
-            file = folder / row["image"]
+            file, text, country = table.parent / row["image"], row["plate"], row["country"]
+            box = None
+            if row["x"]:
+                x, y, w, h = (float(row[key]) for key in "xywh")
+                box = Box(x, y, x + w, y + h)
         except (KeyError, TypeError, ValueError):
             raise DataError(
                 f"{table}: line {line}: needs image,x,y,w,h,plate,country; correct the line"
             ) from None
-        if not text:
-            continue
-        if len(text) > SLOTS or set(text) - set(ALPHABET):
-            raise DataError(
-                f"{table}: line {line}: a text has 1 to {SLOTS} of A-Z and 0-9; correct it"
-            )
-        pixels = cv2.imread(str(file))
-        if pixels is None:
-            raise DataError(f"{file}: no picture that can be read; remove line {line} of {table}")
-        name = COUNTRY_CODES.get(country, country)
-        region = name if fits(text, name) else None
-        found.append(
-            RealPlate(text, np.asarray(pixels, np.uint8), (x, y, x + w, y + h), text, region)
-        )
-    return found
+        yield line, file, box, text, country
+
+
+def _picture(file: Path, table: Path, line: int) -> Pixels:
+    pixels = cv2.imread(str(file))
+    if pixels is None:
+        raise DataError(f"{file}: no picture that can be read; remove line {line} of {table}")
+    return np.asarray(pixels, np.uint8)
 
 
 def real_plates(

@@ -1,7 +1,8 @@
 """Training batches of the reader: rendered plates and plates cut from photographs.
 
 Some plates are behind a cover that hides characters. For those the target is no character but
-doubt: all characters equally likely.
+doubt: all characters equally likely. Where a teacher gave probabilities (`teacher_answers`), they
+are the target of a plate without a text, and half of the target of one with a text.
 """
 
 from __future__ import annotations
@@ -25,26 +26,40 @@ from scripts.training.countries import REGIONS
 from scripts.training.image_degradation import degraded
 from scripts.training.plate_crops import RealPlate
 from scripts.training.plates import FlatPlate, random_plate
-from scripts.training.reader_net import HEIGHT, UNREADABLE, WIDTH, encoded
+from scripts.training.reader_net import (
+    ALPHABET,
+    HEIGHT,
+    PAD,
+    SMOOTHING,
+    WIDTH,
+    encoded,
+)
 
 Pixels = npt.NDArray[np.uint8]
 Batch = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
-"""Pictures (n, 64, 128, 3) uint8; texts (n, 10) as indices, `UNREADABLE` for a hidden character;
-regions (n,) as indices."""
+"""Pictures (n, 64, 128, 3) uint8; targets (n, 10, 37), probabilities; regions (n,) as indices. Of
+the validation set, texts (n, 10) as indices in place of targets."""
+Targets = npt.NDArray[np.float32]
 Rng = np.random.Generator
 
-REAL_SHARE, PLAIN_SHARE = 0.4, 0.15
+REAL_SHARE, PLAIN_SHARE = 0.5, 0.1
 """Shares of a batch: real plates, and rendered plates with a change of light only. The rest are
 rendered plates after the full camera simulation."""
 
 COVERED_SHARE = 0.12
 """Share of plates, of those whose characters were found, that get a cover."""
 
-SHUFFLED_SHARE = 0.5
+SHUFFLED_SHARE = 0.35
 """Share of real plates, of those whose characters were found, whose characters change places."""
+
+TEXTLESS_SHARE = 0.25
+"""Share of the real plates that have a teacher's answer and no text."""
 
 MOST_OF_A_SET = 1 / 3
 """Greatest share of one set of real plates in the real plates of a batch."""
+
+TEACHER_SMOOTHING = 0.01
+"""Share of a teacher's answer that is spread evenly over the characters."""
 
 FLAT_WIDTH = 320
 """Greatest width in pixels of a stored rendered plate: photographs of them are smaller."""
@@ -107,9 +122,13 @@ class RealPlates:
 
     Args:
         sets: the plates of each set. A large set is drawn less often, see `MOST_OF_A_SET`.
+        textless: plates with a teacher's answer only.
     """
 
-    def __init__(self, sets: Sequence[Sequence[RealPlate]]) -> None:
+    def __init__(
+        self, sets: Sequence[Sequence[RealPlate]], textless: Sequence[RealPlate] = ()
+    ) -> None:
+        self._textless = textless
         self.sets = [
             [(plate, character_boxes(plate.pixels, plate.inner, len(plate.text))) for plate in one]
             for one in sets
@@ -126,10 +145,12 @@ class RealPlates:
         self.share = share
 
     def __len__(self) -> int:
-        return sum(len(one) for one in self.sets)
+        return sum(len(one) for one in self.sets) + len(self._textless)
 
     def draw(self, rng: Rng) -> tuple[RealPlate, list[bool]]:
         """A plate, perhaps changed: characters in other places, or a cover; what it hides."""
+        if self._textless and rng.random() < TEXTLESS_SHARE:
+            return self._textless[int(rng.integers(len(self._textless)))], []
         one = self.sets[int(rng.choice(len(self.sets), p=self.share))]
         plate, boxes = one[int(rng.integers(len(one)))]
         if boxes is not None and rng.random() < COVERED_SHARE:
@@ -146,18 +167,13 @@ def _behind_cover(
     drawn = covered(plate.pixels, plate.inner, boxes, kind, rng)
     if drawn is None:
         return plate, [False] * len(plate.text)
-    return replace(plate, pixels=drawn[0]), drawn[1]
+    return replace(plate, pixels=drawn[0], answer=None), drawn[1]
 
 
 def jittered(plate: RealPlate, rng: Rng) -> Pixels:
     """A real plate as another detector would have cut it, in another light."""
-    x1, y1, x2, y2 = plate.inner
-    w, h = x2 - x1, y2 - y1
-    spread = rng.normal(0.08, 0.05, 4).clip(-0.04, 0.3)
-    height, width = plate.pixels.shape[:2]
-    left, top = max(0, round(x1 - spread[0] * w)), max(0, round(y1 - spread[1] * h))
-    right, bottom = min(width, round(x2 + spread[2] * w)), min(height, round(y2 + spread[3] * h))
-    crop = plate.pixels[top:bottom, left:right]
+    w, h = plate.inner[2] - plate.inner[0], plate.inner[3] - plate.inner[1]
+    crop = recut(plate, rng)
     if rng.random() < 0.45:  # from further away
         factor = math.exp(rng.uniform(math.log(0.2), 0))
         least = max(factor, LEAST_WIDTH / w, LEAST_HEIGHT / h)
@@ -176,26 +192,43 @@ def jittered(plate: RealPlate, rng: Rng) -> Pixels:
     return degraded(np.ascontiguousarray(crop), rng) if rng.random() < 0.8 else crop
 
 
+def recut(plate: RealPlate, rng: Rng) -> Pixels:
+    """A real plate as another detector would have cut it."""
+    x1, y1, x2, y2 = plate.inner
+    w, h = x2 - x1, y2 - y1
+    spread = rng.normal(0.08, 0.05, 4).clip(-0.04, 0.3)
+    height, width = plate.pixels.shape[:2]
+    left, top = max(0, round(x1 - spread[0] * w)), max(0, round(y1 - spread[1] * h))
+    right, bottom = min(width, round(x2 + spread[2] * w)), min(height, round(y2 + spread[3] * h))
+    return np.ascontiguousarray(plate.pixels[top:bottom, left:right])
+
+
 LEAST_WIDTH, LEAST_HEIGHT = 36, 10
 """A real plate is not shrunk below this, in pixels."""
 
 
 def batch_of(pool: Pool, real: RealPlates, size: int, rng: Rng) -> Batch:
     """A random batch of real, plain rendered and photographed rendered plates."""
-    pictures, texts, regions = [], [], []
+    pictures, targets, regions = [], [], []
     for _ in range(size):
         kind = rng.random()
         if kind < REAL_SHARE and len(real):
             plate, hidden = real.draw(rng)
-            pictures.append(fitted(jittered(plate, rng)))
+            # A teacher's doubt is about the plate as it is; much worse, nobody could read it.
+            as_it_is = not plate.text and rng.random() < 0.5
+            pictures.append(fitted(recut(plate, rng) if as_it_is else jittered(plate, rng)))
         else:
             flat, hidden = _perhaps_covered(pool.draw(rng), rng)
             plate = _with_border(flat, rng)
             plain = kind < REAL_SHARE + PLAIN_SHARE
             pictures.append(fitted(jittered(plate, rng) if plain else photograph(flat, rng).pixels))
-        texts.append(_doubting(encoded(plate.text), hidden))
+        targets.append(target_of(plate, hidden))
         regions.append(region_index(plate.region))
-    return tensors(pictures, texts, regions)
+    return (
+        torch.from_numpy(np.stack(pictures)),
+        torch.from_numpy(np.stack(targets)),
+        torch.tensor(regions),
+    )
 
 
 def _perhaps_covered(plate: FlatPlate, rng: Rng) -> tuple[FlatPlate, list[bool]]:
@@ -213,9 +246,30 @@ def _perhaps_covered(plate: FlatPlate, rng: Rng) -> tuple[FlatPlate, list[bool]]
     return replace(plate, pixels=drawn.pixels), hidden
 
 
-def _doubting(text: list[int], hidden: Sequence[bool]) -> list[int]:
-    """The text with `UNREADABLE` for each hidden character."""
-    return [UNREADABLE if at < len(hidden) and hidden[at] else one for at, one in enumerate(text)]
+def target_of(plate: RealPlate | FlatPlate, hidden: Sequence[bool] = ()) -> Targets:
+    """What the network is to answer: the probability of each character in each place, (10, 37).
+
+    Args:
+        plate: with a text, a teacher's answer, or both.
+        hidden: for each character whether something hides it.
+    """
+    answer = plate.answer if isinstance(plate, RealPlate) else None
+    if not plate.text:
+        assert answer is not None  # noqa: S101 - `answered` was called
+        return _smooth(answer, TEACHER_SMOOTHING)
+    text = encoded(plate.text)
+    target = _smooth(np.eye(len(ALPHABET), dtype=np.float32)[text], SMOOTHING)
+    for at, is_hidden in enumerate(hidden):
+        if is_hidden:
+            target[at] = np.arange(len(ALPHABET)) != PAD
+            target[at] /= PAD
+    if answer is None or any(hidden) or answer.argmax(axis=1).tolist() != text:
+        return target
+    return np.asarray((target + answer) / 2, np.float32)
+
+
+def _smooth(target: Targets, share: float) -> Targets:
+    return np.asarray((1 - share) * target + share / target.shape[-1], np.float32)
 
 
 def _with_border(plate: FlatPlate, rng: Rng) -> RealPlate:

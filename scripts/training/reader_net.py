@@ -28,8 +28,8 @@ HEIGHT, WIDTH = 64, 128
 SLOTS = 10
 ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_"
 PAD = len(ALPHABET) - 1
-UNREADABLE = -1
-"""In place of a character that something hides."""
+SMOOTHING = 0.02
+"""Share of a known character, and of a known country, that is spread evenly over all."""
 DIM, HEADS = 128, 4
 _PLACES = (4, 16)
 _SEEN = _PLACES[0] * _PLACES[1]
@@ -138,29 +138,25 @@ def position_embedding() -> Tensor:
 
 
 def reader_loss(
-    plate: Tensor, region: Tensor, texts: Tensor, regions: Tensor, smoothing: float = 0.02
+    plate: Tensor, region: Tensor, targets: Tensor, regions: Tensor
 ) -> tuple[Tensor, dict[str, float]]:
-    """The loss of a batch.
+    """The loss of a batch: the cross-entropy of characters, and of countries where one is known.
 
     Args:
         plate: (n, slots, alphabet) logits.
         region: (n, regions) logits.
-        texts: (n, slots) indices into the alphabet, or `UNREADABLE`.
+        targets: (n, slots, alphabet) probabilities.
         regions: (n,) indices, -1 where the country is not known.
-        smoothing: share of each target that is spread evenly.
     """
-    log = plate.log_softmax(-1)
-    hidden = texts == UNREADABLE
-    right = log.gather(-1, texts.clamp(min=0)[..., None]).squeeze(-1)
-    sharp = (1 - smoothing) * right + smoothing * log.mean(-1)
-    doubting = log[..., :PAD].mean(-1)  # some character, each equally likely
-    characters = -torch.where(hidden, doubting, sharp).mean()
+    characters = -(targets * plate.log_softmax(-1)).sum(-1).mean()
     known = regions >= 0
     country = region.sum() * 0
     if bool(known.any()):
-        country = functional.cross_entropy(region[known], regions[known], label_smoothing=smoothing)
+        country = functional.cross_entropy(region[known], regions[known], label_smoothing=SMOOTHING)
     with torch.no_grad():
-        exact = float(((plate.argmax(-1) == texts) | hidden).all(1).float().mean())
+        likeliest, right = targets.max(-1)
+        doubtful = likeliest < 0.5
+        exact = float(((plate.argmax(-1) == right) | doubtful).all(1).float().mean())
         named = float((region.argmax(-1) == regions)[known].float().mean()) if known.any() else 1.0
     figures = {"characters": float(characters.detach()), "exact": exact, "region": named}
     return characters + 0.1 * country, figures

@@ -18,11 +18,15 @@ from scripts.training.command_line import tell
 from scripts.training.countries import REGIONS
 from scripts.training.loop import Schedule, load_averaged, train
 from scripts.training.photos import in_validation_set
-from scripts.training.plate_crops import RealPlate, labelled_crops, real_plates
+from scripts.training.plate_crops import RealPlate, boxed_plates, labelled_crops, real_plates
 from scripts.training.pretrained_weights import start_from
 from scripts.training.reader_batches import Batch, Pool, RealPlates, batch_of
 from scripts.training.reader_net import PlateReaderNet, export_reader, plate_config, reader_loss
 from scripts.training.reader_validation import ReaderValidation
+from scripts.training.teacher_answers import answered
+
+KEEP, WARM_UP = 0.999, 300
+"""Share of the averaged weights that a step keeps, and steps until the highest rate."""
 
 
 def train_as_given(given: argparse.Namespace) -> int:
@@ -33,17 +37,11 @@ def train_as_given(given: argparse.Namespace) -> int:
         EdgeError: a teacher cannot be loaded.
         MissingFontError: a font for rendered plates is not installed.
     """
-    sets: dict[str, list[RealPlate]] = {}
-    if given.plates:
-        models = load_plate_models(Manifest.load(), given.teacher_detector, given.teacher_reader)
-        for each in given.plates:
-            cache = given.work / "cache"
-            sets[each.name] = real_plates(each, models.detector, models.reader, cache, tell)
-    for each in given.crops:
-        sets[f"{each.name} crops"] = labelled_crops(each)
+    sets, textless = _plates_of(given)
     held_out = {name: _kept(plates, in_validation_set) for name, plates in sets.items()}
     real = RealPlates(
-        [_kept(plates, lambda name: not in_validation_set(name)) for plates in sets.values()]
+        [_kept(plates, _in_training_set) for plates in sets.values()],
+        _kept(textless, _in_training_set),
     )
     validation = ReaderValidation.of(held_out, given.seed)
     count = sum(len(plates) for plates in held_out.values())
@@ -59,7 +57,7 @@ def train_as_given(given: argparse.Namespace) -> int:
         train(
             net,
             folder,
-            Schedule(given.steps, given.batch, rate=given.rate, seed=given.seed),
+            Schedule(given.steps, given.batch, given.rate, WARM_UP, seed=given.seed, keep=KEEP),
             partial(batch_of, pool, real, given.batch),
             _loss,
             validation.figures,
@@ -79,6 +77,28 @@ def train_as_given(given: argparse.Namespace) -> int:
     return 0
 
 
+def _plates_of(given: argparse.Namespace) -> tuple[dict[str, list[RealPlate]], list[RealPlate]]:
+    """Real plates with a text, by set, and those that only a teacher has read."""
+    sets: dict[str, list[RealPlate]] = {}
+    textless: list[RealPlate] = []
+    teachers = None
+    if given.plates or given.boxes or given.teacher_reader:
+        teachers = load_plate_models(Manifest.load(), given.teacher_detector, given.teacher_reader)
+        for each in given.plates:
+            cache = given.work / "cache"
+            sets[each.name] = real_plates(each, teachers.detector, teachers.reader, cache, tell)
+        for each in given.boxes:
+            textless += answered(boxed_plates(each), teachers.reader, tell)
+    for each in given.crops:
+        crops = labelled_crops(each)
+        sets[f"{each.name} crops"] = crops if teachers is None else answered(crops, teachers.reader)
+    return sets, textless
+
+
+def _in_training_set(name: str) -> bool:
+    return not in_validation_set(name)
+
+
 def _kept(plates: list[RealPlate], keep: Callable[[str], bool]) -> list[RealPlate]:
     return [plate for plate in plates if keep(plate.photo)]
 
@@ -86,7 +106,7 @@ def _kept(plates: list[RealPlate], keep: Callable[[str], bool]) -> list[RealPlat
 def _loss(
     net: torch.nn.Module, batch: Batch, compute: Compute
 ) -> tuple[torch.Tensor, dict[str, float]]:
-    pictures, texts, regions = (part.to(compute.device, non_blocking=True) for part in batch)
+    pictures, targets, regions = (part.to(compute.device, non_blocking=True) for part in batch)
     with compute.autocast():
         plate, region = net(pictures)
-    return reader_loss(plate.float(), region.float(), texts, regions)
+    return reader_loss(plate.float(), region.float(), targets, regions)

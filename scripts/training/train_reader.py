@@ -15,7 +15,8 @@ the fonts that scripts/fixtures/fonts.py lists. Uses a GPU where there is one.
 
 The texts of rendered plates are known. Plates on photographs (--plates) get their texts from the
 teachers, which are a detector and a reader of the manifest. Pictures of plates with texts (--crops)
-need no teacher."""
+need no teacher. If one is named, its doubt counts as much as their texts. Of boxes without a text
+(--boxes) the teacher's probabilities are learnt."""
 
 EXAMPLE = """\
   scripts/train-reader --plates DATA/plates --crops DATA/crops --work runs/reader --out models
@@ -45,6 +46,15 @@ def main(arguments: list[str] | None = None) -> int:
         default=[],
         metavar="DIR",
         help="folder with crops.csv: pictures of plates with texts; may be given several times",
+    )
+    add(
+        "--boxes",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="DIR",
+        help="folder with labels.csv: photographs with boxes of plates, for those without a text; "
+        "may be given several times",
     )
     add("--teacher-detector", metavar="NAME", help="detector of the manifest that finds the plates")
     add("--teacher-reader", metavar="NAME", help="reader of the manifest that gives their texts")

@@ -13,7 +13,7 @@ from scripts.fixtures.covers import COVERS
 from scripts.training.character_boxes import HIDDEN, character_boxes, covered, shuffled
 from scripts.training.countries import COUNTRIES, REGIONS
 from scripts.training.errors import DataError
-from scripts.training.plate_crops import COUNTRY_CODES, RealPlate, labelled_crops
+from scripts.training.plate_crops import COUNTRY_CODES, RealPlate, boxed_plates, labelled_crops
 from scripts.training.plate_drawing import draw
 from tests.support.plate_fonts import needs_fonts
 
@@ -82,6 +82,17 @@ def test_the_error_names_the_line(folder: Path, row: str, complaint: str) -> Non
 
     with pytest.raises(DataError, match=complaint):
         labelled_crops(folder)
+
+
+def test_boxes_without_a_text_are_cut_out_with_a_margin(folder: Path) -> None:
+    rows = "a.png,20,10,60,16,,\na.png,20,10,60,16,AB12CD,\na.png,1,1,12,4,,\na.png,,,,,,\n"
+    (folder / "labels.csv").write_text(HEADER + rows)
+
+    (one,) = boxed_plates(folder)
+
+    assert (one.text, one.region, one.answer) == ("", None, None)
+    assert one.pixels.shape == (27, 101, 3)  # a margin of 35 % of the box on each side
+    assert one.inner == (20, 6, 80, 22)
 
 
 def test_the_error_names_a_folder_without_a_table(tmp_path: Path) -> None:
