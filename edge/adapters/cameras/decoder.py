@@ -8,7 +8,7 @@ key and no list, and no setting except the address.
 
 If the request asks for it (`asking`), the cell means of each frame are sent first, and the answer
 is one byte on standard input. A frame is converted and sent only if that byte is `WANTED`; other
-frames never leave this process.
+frames never leave this process. After `IDLE` the frames of the next moment are only counted.
 
 With a substream in the request, that one is watched and the main stream is decoded only for looks
 (`edge.adapters.cameras.substream`).
