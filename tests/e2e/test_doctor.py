@@ -16,9 +16,9 @@ import yaml
 from edge.adapters.broker.embedded_broker import EmbeddedBroker
 from edge.domain.schedule import DAYS
 from tests.e2e.test_live_run import LOGIN, PASSWORD, activate, live_site
-from tests.support.brokers import HOST, free_port, tcp_server
+from tests.support.brokers import HOST, TestAuthority, free_port, tcp_server
 from tests.support.live_cameras import NEEDS_RTSP, RtspServer, has_rtsp_server, looped
-from tests.support.product import CLIPS, product
+from tests.support.product import CLIPS, product, verb
 from tests.support.shared_material import needs_shared
 from tests.support.sites import make_site, policy, site, write_yaml
 from tests.support.substreams import SMALL, filmed
@@ -77,6 +77,25 @@ def test_doctor_times_the_variants_of_the_detector_once_and_an_override_ends_the
     write_yaml(made.folder / "site.yaml", settings)
 
     assert weights() is None
+
+
+def test_p10_doctor_names_a_key_for_the_broker_that_others_can_read(tmp_path: Path) -> None:
+    made = make_site(tmp_path, port=1)
+    issued = TestAuthority(made.folder, "ca").issue("box-1")
+    settings = site(port=1)
+    settings["broker"]["tls"] = {
+        "ca": "ca.pem", "certificate": issued.certificate.name, "key": issued.key.name
+    }  # fmt: skip
+    write_yaml(made.folder / "site.yaml", settings)
+    words: list[str | Path] = ["doctor", "--site", made.folder, "--json"]
+    words += [one for step in ("clock", "speed", "cameras") for one in ("--skip", step)]
+
+    assert "nothing listens there" in findings(verb(*words).json)["broker"]["text"]
+    issued.key.chmod(0o644)
+
+    broker = findings(verb(*words).json)["broker"]
+    assert broker["state"] == "bad"
+    assert f"chmod 600 {issued.key}" in broker["text"]
 
 
 def test_each_failed_check_prints_one_line_and_doctor_ends_with_status_3(tmp_path: Path) -> None:

@@ -10,12 +10,13 @@ from pathlib import Path
 import pytest
 
 from edge.adapters.broker.mqtt import BrokerLink, TooLargeError, Will
-from edge.adapters.broker.options import BrokerOptions, TlsFiles
+from edge.adapters.broker.options import BrokerOptions, TlsFiles, tls_context
 from edge.errors import EdgeError, ExitCode, PublishError
 from tests.integration.conftest import needs_mosquitto
 from tests.support.brokers import (
     HOST,
     Broker,
+    Certificate,
     Mosquitto,
     TestAuthority,
     free_port,
@@ -277,6 +278,23 @@ def test_unusable_tls_files_are_reported(tmp_path: Path, case: str) -> None:
     error = refusal(options(1, tls=choose(TestAuthority(tmp_path, "ca"), tmp_path)))
     assert error.exit_code is ExitCode.CONFIG
     assert says in error.message
+
+
+@pytest.mark.parametrize("joined", [False, True])
+def test_p10_a_private_key_that_others_can_read_is_refused(tmp_path: Path, joined: bool) -> None:
+    ca = TestAuthority(tmp_path, "ca")
+    own = ca.issue("box-1")
+    if joined:  # as `fleet enrol` writes them
+        own.key.write_bytes(own.key.read_bytes() + own.certificate.read_bytes())
+        own = Certificate(own.key, own.key)
+    files = TlsFiles(ca=ca.path, certificate=own.certificate, key=None if joined else own.key)
+    own.key.chmod(0o600)
+    assert tls_context(files).get_ca_certs()
+    for mode in (0o640, 0o604):
+        own.key.chmod(mode)
+        error = refusal(options(1, tls=files))
+        assert (error.code, error.exit_code) == ("E_KEY_MODE", ExitCode.KEYS)
+        assert f"chmod 600 {own.key}" in error.message
 
 
 # --- what the product relies on, in each broker -------------------------------------------------

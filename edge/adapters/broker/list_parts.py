@@ -17,7 +17,7 @@ from edge.adapters.broker.mqtt import FAILURE, BrokerLink, Message
 from edge.adapters.broker.options import BrokerOptions
 from edge.adapters.broker.topics import list_part
 from edge.adapters.state.list_bodies import IDLE_S, Cutoff, ListFetchError
-from edge.errors import ConfigError, PublishError
+from edge.errors import ConfigError, KeyFileError, PublishError
 
 PART_BYTES: Final = 96 * 1024
 """Length of each part but the last, bytes."""
@@ -87,7 +87,7 @@ class MqttBodies:
             raise ListFetchError(error.message) from None
         except ListFetchError:
             raise
-        except ConfigError:  # its message has a path, which the issuer must not get
+        except (ConfigError, KeyFileError):  # its message has a path, which the issuer must not get
             raise ListFetchError(
                 f"broker {self.options.address}: the files of broker.tls in site.yaml cannot be "
                 "used; correct them"

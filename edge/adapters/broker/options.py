@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from edge.adapters.state.key_files import require_unread
 from edge.errors import ConfigError
 
 
@@ -98,7 +99,7 @@ def tls_context(files: TlsFiles, names: SettingNames = SITE_SETTINGS) -> ssl.SSL
 
     Raises:
         ConfigError: a file is missing or is not the PEM file that it should be.
-        KeyFileError: `E_TPM`: the TPM does not open the key.
+        KeyFileError: `E_TPM`: the TPM does not open the key; `E_KEY_MODE`: other users can read it.
     """
     try:
         context = ssl.create_default_context(cafile=files.ca)
@@ -115,6 +116,8 @@ def tls_context(files: TlsFiles, names: SettingNames = SITE_SETTINGS) -> ssl.SSL
             raise _tls_file_error(
                 f"{names.certificate} and {names.key}", files.certificate, error
             ) from error
+        key = files.key or files.certificate  # one file may hold both
+        require_unread(key, key.stat().st_mode, "make a new key and certificate")
     elif files.key is not None:
         raise ConfigError(f"{names.key}: a key without {names.certificate}; give both or neither")
     return context

@@ -284,12 +284,7 @@ def read_private(
         raise KeyFileError(f"{file}: {error.strerror}; make it readable for this user") from None
     if stat.S_ISDIR(status.st_mode):
         raise KeyFileError(f"{file}: a folder; name the private key file in it")
-    if status.st_mode & _OTHERS:
-        raise KeyFileError(
-            f"{file}: other users can read this private key (mode {status.st_mode & 0o777:04o}); "
-            f"run `chmod 600 {file}`, and `edge-anpr keys rotate` if one may have read it",
-            code="E_KEY_MODE",
-        )
+    require_unread(file, status.st_mode, "`edge-anpr keys rotate`")
     if model is BoxPrivateFile and _kind(file) is SealedBoxFile:
         return _opened_by_tpm(file, model)
     if model is ProtectedFile or _kind(file) is not ProtectedFile:
@@ -301,6 +296,25 @@ def read_private(
             code="E_PASSPHRASE",
         )
     return opened(read_key_file(file, ProtectedFile), passphrase(file), model, file)
+
+
+def require_unread(file: Path, mode: int, cure: str) -> None:
+    """Refuse a private key that other users can read.
+
+    Args:
+        file: its path.
+        mode: its file mode.
+        cure: what to do if one may have read it.
+
+    Raises:
+        KeyFileError: `E_KEY_MODE`.
+    """
+    if mode & _OTHERS:
+        raise KeyFileError(
+            f"{file}: other users can read this private key (mode {mode & 0o777:04o}); run "
+            f"`chmod 600 {file}`, and {cure} if one may have read it",
+            code="E_KEY_MODE",
+        )
 
 
 def _opened_by_tpm(file: Path, model: type[AnyKeyFile]) -> AnyKeyFile:
