@@ -191,20 +191,26 @@ def sign(
 
     Example: edge-anpr fleet release sign targets.json --key vendor.signer.private.json
     """
+    from edge.adapters.state.state_folder import locked_folder
     from edge.updates.describing import described, require_usual
     from edge.updates.metadata_files import read_metadata, write_signed
+    from edge.updates.problems import UpdateStateError
     from edge.updates.signing import counts, sign_metadata
 
-    metadata = read_metadata(file)
+    shown = read_metadata(file)
     if not as_json:
-        for line in described(metadata):
+        for line in described(shown):
             typer.echo(line)
-    require_usual(metadata)
+    require_usual(shown)
     private = private_key(key, passphrase_file)
-    sign_metadata(metadata, private)
-    if metadata.signed.type == "root" and not counts(metadata, private.public):
-        note("this root does not name your key: sign it only if it replaces your key")
-    write_signed(file, metadata)
+    with locked_folder(file.parent):  # another signer may sign at the same time
+        metadata = read_metadata(file)
+        if metadata.signed != shown.signed:
+            raise UpdateStateError(f"{file}: changed since it was shown here; sign it again")
+        sign_metadata(metadata, private)
+        if metadata.signed.type == "root" and not counts(metadata, private.public):
+            note("this root does not name your key: sign it only if it replaces your key")
+        write_signed(file, metadata)
     if as_json:
         signed = {"role": metadata.signed.type, "version": metadata.signed.version}
         print_json("edge-anpr/release-sign/1", {**signed, "signed_by": sorted(metadata.signatures)})

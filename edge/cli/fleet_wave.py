@@ -152,17 +152,24 @@ def run(
 @app.command()
 def status(
     folder: RepositoryArgument,
-    boxes: BoxesOption,
+    boxes: Annotated[
+        Path | None,
+        typer.Option("--boxes", help="To count the boxes: folder with all public key files."),
+    ] = None,
     desk: WaveDeskOption = None,
     reports: ReportsOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show each plan and how its boxes are; nothing is changed or published.
+    """Show each plan, and why one is halted; nothing is changed or published.
+
+    With --boxes and --desk it also counts the boxes: installed, awaited, failed or silent.
 
     Example: edge-anpr fleet wave status releases --boxes boxes --desk desk
     """
+    if boxes is None and (desk, reports) != (None, None):
+        raise UsageError("give --boxes too: it says which boxes the fleet has")
     plans = _plans(folder)
-    _say(plans, _counts(plans, boxes, desk, reports), as_json)
+    _say(plans, {} if boxes is None else _counts(plans, boxes, desk, reports), as_json)
 
 
 @app.command()

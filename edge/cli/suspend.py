@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -28,6 +29,9 @@ app = typer.Typer(
     "Example: edge-anpr suspend new school-street --reason dpia-missing --out order.json",
 )
 
+_CLOCKS_DIFFER_MS = 60_000
+"""A note says that the clock may be wrong if it is further behind an earlier order."""
+
 OrderArgument = Annotated[Path, typer.Argument(help="An order, made by `suspend new`.")]
 
 
@@ -44,26 +48,60 @@ def new(
     resume: Annotated[
         bool, typer.Option("--resume", help="Write an order to resume, for the same key.")
     ] = False,
+    after: Annotated[
+        int,
+        typer.Option(
+            metavar="COUNTER",
+            min=0,
+            help="Only if a box has refused an order as not newer: the counter that it names.",
+        ),
+    ] = 0,
     as_json: JsonOption = False,
 ) -> None:
     """Write an order that is not signed yet.
 
-    Its counter is the current time, so the clock of this machine must be right. A box refuses an
-    order that is older than the last one of the same key.
+    A box refuses an order that is older than the last one of the same key, by its counter. The
+    counter is the current time, but always more than that of each order of the site that lies in
+    the folder of --out. So keep all orders of a key in one folder; then a wrong clock does no harm.
 
     Example: edge-anpr suspend new school-street --reason dpia-missing --out order.json
     """
     from edge.adapters.host.system import SystemClock
-    from edge.adapters.state.state_folder import replace_file
+    from edge.adapters.state.state_folder import locked_folder, new_file
+    from edge.formats.timestamps import milliseconds
     from edge.policy.suspension import new_order
 
-    if out.exists():
-        raise UsageError(f"{out}: exists already; name a new file with --out")
-    action: Action = "resume" if resume else "suspend"
-    order = new_order(site, action, reason, SystemClock().utc(), box=box)
-    replace_file(out, order.to_bytes())
+    now = SystemClock().utc()
+    with locked_folder(out.parent):  # no other order gets the same counter
+        if os.path.lexists(out):
+            raise UsageError(f"{out}: exists already; name a new file with --out")
+        last = max(after, _highest_counter(out.parent, site))
+        action: Action = "resume" if resume else "suspend"
+        order = new_order(site, action, reason, now, box=box, after=last)
+        new_file(out, order.to_bytes())
+    if last > milliseconds(now) + _CLOCKS_DIFFER_MS:
+        note(
+            "an earlier order has a later time than this machine's clock; the new one counts on "
+            "from it. Check the clock"
+        )
     signers = "the suspension key and a controller" if resume else "the suspension key"
     _say_order(order, as_json, f"order: {out}; have it signed by {signers}")
+
+
+def _highest_counter(folder: Path, site: str) -> int:
+    """The highest counter of the orders of a site that lie in a folder; 0: there is none.
+
+    What cannot be read is left out: it must not keep anybody from suspending a box.
+    """
+    from edge.policy.suspension import parse_order
+
+    highest = 0
+    for file in folder.glob("*.json"):
+        with contextlib.suppress(EdgeError):
+            found = parse_order(_read(file))
+            if found.site == site:
+                highest = max(highest, found.counter)
+    return highest
 
 
 @app.command()
@@ -78,14 +116,18 @@ def sign(
     Example: edge-anpr suspend sign order.json --key office/supervisor.signer.private.json
     """
     from edge.adapters.state.key_files import load_signer_key
-    from edge.adapters.state.state_folder import replace_file
+    from edge.adapters.state.state_folder import locked_folder, replace_file
     from edge.cli.passphrase import typed
-    from edge.policy.suspension import parse_order
+    from edge.policy.suspension import SuspensionError, parse_order
 
-    unsigned = parse_order(_read(order))  # before a passphrase is asked for
+    shown = parse_order(_read(order))  # before a passphrase is asked for
     private = load_signer_key(key, typed(passphrase_file))
-    signed = unsigned.signed_by(private)
-    replace_file(order, signed.to_bytes())
+    with locked_folder(order.parent):  # another signer may sign at the same time
+        found = parse_order(_read(order))
+        if found.without_signatures() != shown.without_signatures():
+            raise SuspensionError(f"{order}: changed meanwhile; look at it and sign it again")
+        signed = found.signed_by(private)
+        replace_file(order, signed.to_bytes())
     _say_order(signed, as_json, f"order: {order}", {private.public.key_id: private.signer})
 
 
@@ -218,6 +260,7 @@ def _say_state(state: SuspensionState, as_json: bool, names: Mapping[str, str]) 
             "action": one.order.action,
             "reason": one.order.reason,
             "issued_at": one.order.issued_at,
+            "counter": one.order.counter,
         }
         for one in state.obeyed
     ]
@@ -226,6 +269,9 @@ def _say_state(state: SuspensionState, as_json: bool, names: Mapping[str, str]) 
         print_json("edge-anpr/suspend-status/1", document)
         return
     typer.echo("suspended: the cameras stay shut" if state.suspended else "not suspended")
-    for order in orders:
-        key = _named(order["key_id"], names)
-        typer.echo("  {action} by {key} since {issued_at}: {reason}".format(**order, key=key))
+    for one in state.obeyed:
+        key, order = _named(PublicKey.parse(one.key).key_id, names), one.order
+        typer.echo(
+            f"  {order.action} by {key} since {order.issued_at}: {order.reason}, "
+            f"counter {order.counter}"
+        )

@@ -44,6 +44,8 @@ _ID = "of a-z, 0-9 and -"
 _CURES = {
     "reason": f"--reason: one word {_ID}, such as dpia-missing",
     "site": f"SITE: the id in the policy, {_ID}",
+    "counter": "--after: a smaller one, or name another folder with --out if an order in this one "
+    "has the largest counter",
     "box": f"--box: the id in site.yaml, {_ID}; * means all boxes",
 }
 
@@ -63,7 +65,9 @@ class SuspensionOrder(StrictMessage):
     action: Action
     reason: Id = Field(description="Why, in one word of a-z, 0-9 and -; never about a person.")
     counter: int = Field(
-        ge=1, le=2**53 - 1, description="Milliseconds since 1970; rises with each order of a key."
+        ge=1,
+        le=2**53 - 1,
+        description="Milliseconds since 1970, or one more than the last; rises with each of a key.",
     )
     issued_at: UtcText
     signatures: tuple[Signature, ...] = Field(default=(), max_length=_MAX_SIGNATURES)
@@ -97,14 +101,33 @@ class SuspensionOrder(StrictMessage):
                 return True
         return False
 
+    def without_signatures(self) -> SuspensionOrder:
+        """What is signed."""
+        return self.model_copy(update={"signatures": ()})
+
     def _unsigned(self) -> dict[str, object]:
         return self.model_dump(by_alias=True, exclude={"signatures"})
 
 
 def new_order(
-    site: str, action: Action, reason: str, issued_at: datetime, *, box: str = EVERY_BOX
+    site: str,
+    action: Action,
+    reason: str,
+    issued_at: datetime,
+    *,
+    box: str = EVERY_BOX,
+    after: int = 0,
 ) -> SuspensionOrder:
     """A new order without signatures.
+
+    Args:
+        site: the site's id.
+        action: what it orders.
+        reason: why, in one word.
+        issued_at: now.
+        box: one box, or `EVERY_BOX`.
+        after: the highest counter of an earlier order. A clock that has gone back gives no lower
+            one.
 
     Raises:
         SuspensionError: a name is not valid.
@@ -115,7 +138,7 @@ def new_order(
             box=box,
             action=action,
             reason=reason,
-            counter=milliseconds(issued_at),
+            counter=max(milliseconds(issued_at), after + 1),
             issued_at=utc_text(issued_at),
         )
     except ValidationError as error:
@@ -230,7 +253,8 @@ def obeyed(
     if before is not None and order.counter <= before.counter:
         raise SuspensionError(
             f"an order with counter {order.counter} is not newer than the last one of its key "
-            f"({before.counter}); make a new one with `edge-anpr suspend new`",
+            f"({before.counter}); make a new one with `edge-anpr suspend new --after "
+            f"{before.counter}`",
             code="E_SUSPENSION_REPLAY",
         )
     if order.action == "resume":

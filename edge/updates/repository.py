@@ -35,7 +35,7 @@ from tuf.api.metadata import (
     Timestamp,
 )
 
-from edge.adapters.state.state_folder import exclusive
+from edge.adapters.state.state_folder import exclusive, locked_folder
 from edge.formats.atomic_files import remove_strays, replacing, write_file
 from edge.formats.regular_files import open_regular_file
 from edge.formats.signing import PublicKey, SigningKey
@@ -382,10 +382,12 @@ class ReleaseRepository:
         if not self.folder.is_dir():
             raise self._nothing([])
         with exclusive(self.folder / "publish.lock"):
-            with explained(self.public):
+            with explained(self.folder):
+                self.pending.mkdir(mode=0o755, exist_ok=True)
                 for folder in filter(Path.is_dir, self.public.rglob("*")):
                     remove_strays(folder, "")
-            yield
+            with locked_folder(self.pending):  # as `release sign` does
+                yield
 
     def _next(self, kind: type[_AnySigned], fresh: _AnySigned) -> _AnySigned:
         before = self.newest(kind.type)
@@ -437,11 +439,8 @@ class ReleaseRepository:
 
     def _versions(self, role: str) -> list[int]:
         """The versions of a role that were published."""
-        return [
-            int(number)
-            for file in self.metadata.glob(f"*.{role}.json")
-            if (number := file.name.split(".")[0]).isdecimal()
-        ]
+        found = (file.name.split(".")[0] for file in self.metadata.glob(f"*.{role}.json"))
+        return [int(number) for number in found if number.isdecimal()]
 
     def _load(self, file: Path) -> Metadata[Any] | None:
         return read_metadata(file) if file.exists() else None

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import contextlib
+import json
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
+from edge.adapters.state.state_folder import locked_folder
 from edge.policy.signatures import SIGNATURES_FILE, read_signatures
 from tests.integration.test_full_disk_at_authority import (
     Words,
@@ -17,9 +20,11 @@ from tests.integration.test_full_disk_at_authority import (
     release_add,
     wave_plan,
 )
+from tests.support.brokers import wait_until
 from tests.support.parties import make_parties
 from tests.support.product import start, verb
 from tests.support.sites import SIGNERS, make_site
+from tests.support.update_commands import Commands
 
 TIMES = 3
 
@@ -90,3 +95,77 @@ def test_p3_signers_who_sign_at_once_have_all_signed(tmp_path: Path) -> None:
 
     assert at_once(*signing) == [0] * len(SIGNERS)
     assert set(read_signatures(site / SIGNATURES_FILE).signatures) == set(SIGNERS)
+
+
+@contextlib.contextmanager
+def waiting(commands: Sequence[Words], folder: Path, status: int = 0) -> Iterator[None]:
+    """Start commands, and wait until each waits for the lock of a folder; then let them go on."""
+    inode = f":{folder.stat().st_ino} "
+
+    def all_wait() -> bool:
+        locks = Path("/proc/locks").read_text().splitlines()
+        return sum("->" in one and inode in one for one in locks) == len(commands)
+
+    with locked_folder(folder):
+        running = [start(one) for one in commands]
+        assert wait_until(all_wait), "they do not wait for each other"
+        yield
+    for one in running:
+        _, told = one.communicate(timeout=60)
+        assert one.wait() == status, told
+
+
+@pytest.fixture
+def office(tmp_path: Path) -> Commands:
+    made = Commands(tmp_path)
+    made.init()
+    made.add_templates()
+    return made
+
+
+def release_sign(office: Commands, *names: str) -> list[Words]:
+    targets = office.pending / "targets.json"
+    return [["fleet", "release", "sign", targets, "--key", office.private(one)] for one in names]
+
+
+def test_vendor_and_controller_who_sign_at_once_have_both_signed(office: Commands) -> None:
+    with waiting(release_sign(office, "vendor", "controller"), office.pending):
+        pass
+
+    assert "not published" not in office.run("release", "publish", office.repo, *office.online)
+
+
+def test_what_was_changed_after_it_was_shown_is_not_signed(office: Commands) -> None:
+    targets = office.pending / "targets.json"
+    with waiting(release_sign(office, "vendor"), office.pending, status=8):
+        changed = json.loads(targets.read_bytes())
+        changed["signed"]["version"] += 1
+        targets.write_text(json.dumps(changed))
+
+    assert json.loads(targets.read_bytes()) == changed
+
+
+def suspend_sign(folder: Path, *names: str) -> list[Words]:
+    order = folder / "order.json"
+    made = verb("suspend", "new", "street", "--resume", "--reason", "x", "--out", order)
+    assert made.status == 0, made.err
+    for name in names:
+        assert verb("keys", "new", "signer", name, "--out", folder / "office", "--demo").status == 0
+    keys = [folder / "office" / f"{name}.signer.private.json" for name in names]
+    return [["suspend", "sign", order, "--key", key] for key in keys]
+
+
+def test_p17_two_who_sign_an_order_at_once_have_both_signed(tmp_path: Path) -> None:
+    with waiting(suspend_sign(tmp_path, "vtc", "mayor"), tmp_path):
+        pass
+
+    assert len(json.loads((tmp_path / "order.json").read_bytes())["signatures"]) == 2
+
+
+def test_p17_an_order_that_was_changed_after_it_was_shown_is_not_signed(tmp_path: Path) -> None:
+    order = tmp_path / "order.json"
+    with waiting(suspend_sign(tmp_path, "vtc"), tmp_path, status=3):
+        changed = order.read_bytes().replace(b'"resume"', b'"suspend"')
+        order.write_bytes(changed)
+
+    assert order.read_bytes() == changed

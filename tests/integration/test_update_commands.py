@@ -149,9 +149,14 @@ def test_a_halted_wave_goes_on_by_command_only(box: BoxWithUpdates, office: Comm
     )
     look = ("--boxes", public.parent, "--reports", reports)
     run = ("wave", "run", office.repo, *look, *office.online)
+    counted = "  boxes that may install it: 1; installed: 0, awaited: 0, failed or silent: 1"
+    counted += " (it halts at 1)\n"
     assert "1 boxes failed or are silent" in office.run(*run, status=3)
     assert "halted" in office.run(*run, status=3)  # not by itself
-    assert "halted" in office.run("wave", "status", office.repo, *look)
+    status = ("wave", "status", office.repo)
+    assert "halted: 1 boxes failed" in (alone := office.run(*status))  # as docs/updates.md says it
+    assert office.run(*status, *look) == f"{alone}{counted}"
+    assert "give --boxes too" in office.run(*status, "--reports", reports, status=2)
     check = ("update", "check", "--site", box.site)
     assert "not open yet" in verb(*check).out
     resume = ("wave", "resume", office.repo, TEMPLATES, *look, *office.online)
