@@ -719,8 +719,9 @@ CODES: Mapping[str, Meaning] = {
     "E_PACK": Meaning(8, "the evidence pack, or a file for it, is not valid"),
     "E_RETENTION_CLOCK": Meaning(
         8,
-        "the clock of the desk does not agree with the times that boxes have signed, so only hits "
-        "that are due by those times were deleted; synchronise the clock, or confirm it",
+        "this machine's clock does not agree with the last run and the times that boxes have "
+        "signed, so only hits that are due by those times were deleted; synchronise the clock, or "
+        "confirm it",
     ),
     "E_STATE_BEHIND": Meaning(
         8,

@@ -28,6 +28,7 @@ from edge.adapters.state.state_folder import storage_error
 from edge.authority.store_file import (
     APPLICATION_ID,
     FILE_NAME,
+    LAST_PURGE,
     VERSION,
     create_store,
     require_content,
@@ -40,6 +41,7 @@ from edge.formats.identifiers import shown_id
 from edge.formats.timestamps import parse_utc, utc_text
 from edge.privacy.hit import Hit
 from edge.privacy.keys import RETIRED_KEY_GRACE
+from edge.privacy.retention_clock import TrustedTime, trusted_time
 
 MAX_ASIDE_BYTES = 64 * 1024 * 1024
 """Limit for all payloads that are set aside, so that a sender cannot fill the disk."""
@@ -72,6 +74,14 @@ class Reason(str, Enum):
     NO_OFFENCE = "no-offence"
     UNUSABLE_PICTURE = "unusable-picture"
     DUPLICATE = "duplicate"
+
+
+@dataclass(frozen=True, slots=True)
+class Purged:
+    """How many hits a run of `purge` has deleted, and by which time."""
+
+    hits: int
+    time: TrustedTime
 
 
 @dataclass(frozen=True, slots=True)
@@ -344,20 +354,23 @@ class HitStore:
             for rule in sorted(waiting.keys() | confirmed.keys() | rejected.keys())
         )
 
-    def purge(self, age: timedelta, now: datetime) -> int:
+    def purge(self, age: timedelta, now: datetime, *, confirmed: bool = False) -> Purged:
         """Delete hits observed longer ago than `age`, and payloads set aside for longer than that.
 
         Only counts of their reviews are kept. Ids of purged hits are kept for a while: a box that
         did not get the receipt sends its hit again, and it must not be stored a second time.
 
-        Returns:
-            How many hits were deleted.
+        Args:
+            age: of what is deleted.
+            now: the wall clock; `trusted_time` says how far it counts.
+            confirmed: a person has compared the clock and says that it is right.
 
         Raises:
             OutboxError: it could not be written.
         """
-        limit = utc_text(now - age)
         with self._transaction():
+            time = self._time(now, confirmed=confirmed)
+            limit = utc_text(time.at - age)
             self._database.execute(
                 "INSERT INTO purged_review SELECT review.rule, reason, count(*) FROM review"
                 " JOIN hit USING (hit_id) WHERE observed_at < ? GROUP BY review.rule, reason",
@@ -365,18 +378,34 @@ class HitStore:
             )
             self._database.execute(
                 "INSERT INTO purged_hit SELECT hit_id, stored_at, ? FROM hit WHERE observed_at < ?",
-                (utc_text(now), limit),
+                (utc_text(time.at), limit),
             )
             purged = self._database.execute(
                 "DELETE FROM hit WHERE observed_at < ?", (limit,)
             ).rowcount
             self._database.execute("DELETE FROM aside WHERE received_at < ?", (limit,))
             self._database.execute(
-                "DELETE FROM purged_hit WHERE purged_at < ?", (utc_text(now - RETIRED_KEY_GRACE),)
+                "DELETE FROM purged_hit WHERE purged_at < ?",
+                (utc_text(time.at - RETIRED_KEY_GRACE),),
             )
         with translated(self._path):
             self._database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
-        return purged
+        return Purged(purged, time)
+
+    def _time(self, now: datetime, *, confirmed: bool) -> TrustedTime:
+        """The time by which a run purges, which is kept for the next run."""
+        self._database.execute(LAST_PURGE)  # stores of earlier programs do not have it
+        last = self._database.execute("SELECT ran_at FROM last_purge").fetchone()
+        signed = self._database.execute("SELECT max(observed_at) FROM hit GROUP BY site, box")
+        time = trusted_time(
+            now,
+            None if last is None else parse_utc(last[0]),
+            [parse_utc(newest) for (newest,) in signed],
+            confirmed=confirmed,
+        )
+        self._database.execute("DELETE FROM last_purge")
+        self._database.execute("INSERT INTO last_purge VALUES (?)", (utc_text(time.at),))
+        return time
 
     def _prepare(self) -> None:
         for pragma in (

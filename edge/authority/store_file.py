@@ -58,6 +58,10 @@ COMMIT;
 """
 
 
+LAST_PURGE = "CREATE TABLE IF NOT EXISTS last_purge (ran_at TEXT NOT NULL)"
+"""The time by which hits were deleted last; a wrong clock is noticed by it."""
+
+
 def require_new(path: Path) -> None:
     """Refuse a folder whose store is gone: a new one would hide that its hits are lost.
 

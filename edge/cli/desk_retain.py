@@ -60,8 +60,9 @@ def run(
     from edge.cli.passphrase import of_person
     from edge.desk.accounts import prove
     from edge.desk.folder import open_folder
-    from edge.desk.retention import clock_words, open_retention
+    from edge.desk.retention import COMMAND, open_retention
     from edge.errors import OutboxError, UsageError
+    from edge.privacy.retention_clock import clock_words
 
     if clock_is_right and acting is None:
         raise UsageError("--clock-is-right: also name yourself with --as")
@@ -90,7 +91,7 @@ def run(
         for one in report.statements:
             typer.echo(f"statement {one.number}: {one.sha256()}")
     if report.time.doubted:
-        raise OutboxError(clock_words(report.time, utc()), code="E_RETENTION_CLOCK")
+        raise OutboxError(clock_words(report.time, utc(), COMMAND), code="E_RETENTION_CLOCK")
 
 
 @app.command()

@@ -19,7 +19,7 @@ from edge.cli.options import (
     StoreOption,
 )
 from edge.cli.output import place_text, print_json, time_text
-from edge.errors import EdgeError
+from edge.errors import EdgeError, OutboxError
 
 if TYPE_CHECKING:
     from edge.authority.store import HitStore, RuleStatistics, StoredHit
@@ -304,9 +304,19 @@ def purge(
             help="Age of the hits to delete, in days since they were observed.",
         ),
     ],
+    clock_is_right: Annotated[
+        bool,
+        typer.Option(
+            "--clock-is-right", help="You have compared this machine's clock, and it is right."
+        ),
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Delete hits that were observed more than DAYS ago. Counts of their reviews stay.
+
+    If this machine's clock is more than a week ahead of the last run and of every hit, or behind
+    them, only hits that are due by those times are deleted (`E_RETENTION_CLOCK`). Correct the
+    clock; if it is right, confirm it with --clock-is-right. Let a timer run it every day.
 
     The space in the file is overwritten. Opened copies, backups and older blocks of the disk are
     not.
@@ -317,13 +327,19 @@ def purge(
 
     from edge.adapters.host.system import SystemClock
     from edge.authority.store import HitStore
+    from edge.privacy.retention_clock import clock_words
 
+    now = SystemClock().utc()
     with HitStore.open(store) as inbox:
-        purged = inbox.purge(timedelta(days=older_than), SystemClock().utc())
+        purged = inbox.purge(timedelta(days=older_than), now, confirmed=clock_is_right)
     if as_json:
-        print_json("edge-anpr/hits-purge/1", {"purged": purged})
+        facts = {"purged": purged.hits, "clock": purged.time.state.value}
+        print_json("edge-anpr/hits-purge/1", facts)
     else:
-        typer.echo(f"{purged} hits deleted")
+        typer.echo(f"{purged.hits} hits deleted")
+    if purged.time.doubted:
+        command = f"hits purge --older-than {older_than}"
+        raise OutboxError(clock_words(purged.time, now, command), code="E_RETENTION_CLOCK")
 
 
 def _row(hit: StoredHit) -> dict[str, object]:

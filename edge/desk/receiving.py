@@ -14,11 +14,11 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
 from edge.authority.tail import ReceivedMessage, Receiver
-from edge.desk.retention_clock import TOLERANCE
 from edge.desk.store.hits import DeskHits
 from edge.formats.timestamps import parse_utc, utc_text
 from edge.privacy.hit import Hit
 from edge.privacy.keys import AuthorityPrivateKeys, BoxPublicKeys
+from edge.privacy.retention_clock import TOLERANCE
 
 
 class DeskReceiver(Receiver):

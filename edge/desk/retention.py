@@ -24,7 +24,6 @@ from edge.desk.accounts import ActingPerson
 from edge.desk.due_hits import DueHit, day_before, due_hits, due_query
 from edge.desk.folder import DeskFolder
 from edge.desk.keeping import keep_all
-from edge.desk.retention_clock import TrustedTime, trusted_time
 from edge.desk.retention_terms import PRODUCT_TERM, RetentionTerm, all_terms, require_role, term_of
 from edge.desk.rights import APPROVERS, RightScope
 from edge.desk.store.database import DeskDatabase
@@ -55,6 +54,7 @@ from edge.privacy.deletions import (
     sign_deletions,
 )
 from edge.privacy.keys import RETIRED_KEY_GRACE
+from edge.privacy.retention_clock import TrustedTime, clock_words, trusted_time
 
 _BATCH: Final = 1000
 """Hits that one transaction deletes."""
@@ -67,6 +67,9 @@ REQUESTS_KEPT_DAYS: Final = 365
 
 _FIGURES: Final = (DECISION, DECOY)
 """Tables whose rows stay: of what month and outcome a decision was, and whether on a decoy."""
+
+COMMAND: Final = "desk retain run"
+"""Deletes by the clock when a person says that it is right."""
 
 _LOOK_EVERY_S: Final = 600.0
 _LOG = logging.getLogger("edge.desk")
@@ -421,7 +424,7 @@ def running_retention(folder: DeskFolder, utc: Callable[[], datetime]) -> Iterat
                     with open_retention(folder, utc) as retention:
                         report = retention.run()
                     if report.time.doubted:
-                        _LOG.error("%s", clock_words(report.time, utc()))
+                        _LOG.error("%s", clock_words(report.time, utc(), COMMAND))
             except EdgeError as error:
                 _LOG.error("retention: %s", error)
             if ended.wait(_LOOK_EVERY_S):
@@ -434,13 +437,3 @@ def running_retention(folder: DeskFolder, utc: Callable[[], datetime]) -> Iterat
     finally:
         ended.set()
         thread.join(timeout=30)
-
-
-def clock_words(time: TrustedTime, now: datetime) -> str:
-    """What is wrong with the clock, and the cure."""
-    return (
-        f"the clock of this machine says {utc_text(now)}, which is {time.state.value}: the newest "
-        f"times that boxes and earlier runs have signed give {utc_text(time.at)}; hits "
-        "that were due by then were deleted; synchronise the clock, or if it is right run "
-        "`edge-anpr desk retain run --clock-is-right`"
-    )

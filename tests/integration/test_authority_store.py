@@ -20,6 +20,7 @@ from edge.domain.reveal import MaskMethod
 from edge.errors import ExitCode, OutboxError, UsageError
 from edge.privacy.hit import Hit, HitError
 from edge.privacy.keys import RETIRED_KEY_GRACE
+from edge.privacy.retention_clock import ClockState
 from edge.privacy.sealing import Picture, SealError
 from tests.support.parties import MORNING, PLATE, Parties, evidence, make_parties
 from tests.support.product import run_program
@@ -307,7 +308,7 @@ def test_purge_deletes_hits_by_time_of_observation(store: HitStore, parties: Par
     for hit in (old, young):
         put(store, hit)
 
-    assert store.purge(timedelta(days=7), NOW) == 1
+    assert store.purge(timedelta(days=7), NOW).hits == 1
     assert [hit.hit_id for hit in store.hits()] == [young.hit_id]
 
 
@@ -362,9 +363,43 @@ def test_the_id_of_a_purged_hit_is_deleted_later(store: HitStore, parties: Parti
     store.purge(timedelta(0), NOW)
 
     later = NOW + RETIRED_KEY_GRACE + timedelta(days=1)
-    store.purge(timedelta(0), later)
+    store.purge(timedelta(0), later, confirmed=True)
 
     assert put(store, hit, later) is Outcome.NEW
+
+
+@pytest.mark.parametrize(
+    ("ahead_days", "states", "left"),
+    [
+        (400, ["trusted", "ahead", "confirmed"], [2, 2, 0]),
+        (7, ["trusted", "trusted", "confirmed"], [2, 1, 1]),
+        (-400, ["trusted", "behind", "confirmed"], [2, 2, 2]),
+    ],
+)
+def test_p10_a_purge_with_a_wrong_clock_deletes_nothing_early(
+    store: HitStore, parties: Parties, ahead_days: int, states: list[str], left: list[int]
+) -> None:
+    for days in (29, 20):
+        put(store, parties.hit(observed_at=NOW - timedelta(days=days)))
+    store.purge(timedelta(days=31), NOW, confirmed=True)
+    wrong = NOW + timedelta(days=ahead_days)
+    found = []
+    for at, confirmed in ((NOW, False), (wrong, False), (wrong, True)):
+        done = store.purge(timedelta(days=31), at, confirmed=confirmed)
+        found.append((done.time.state.value, len(store.hits())))
+
+    assert found == list(zip(states, left, strict=True))
+
+
+def test_p10_a_first_purge_after_weeks_without_a_hit_asks_for_the_clock(
+    store: HitStore, parties: Parties
+) -> None:
+    put(store, parties.hit(observed_at=NOW - timedelta(days=31)))
+
+    assert store.purge(timedelta(days=30), NOW).time.state is ClockState.AHEAD
+    assert store.purge(timedelta(days=30), NOW, confirmed=True).hits == 1
+    later = NOW + timedelta(days=1)
+    assert store.purge(timedelta(days=30), later).time.state is ClockState.TRUSTED
 
 
 # --- opening ------------------------------------------------------------------------------------

@@ -14,11 +14,11 @@ from edge.authority.tail import Fate, Until
 from edge.desk.receiving import DeskReceiver
 from edge.desk.request_terms import RequestKind, RequestProof, RequestTerms
 from edge.desk.requests import PersonRequests
-from edge.desk.retention_clock import ClockState
 from edge.desk.retention_terms import HoldReason
 from edge.desk.rights import DeskRole
 from edge.desk.store.hits import DeskHits
 from edge.domain.plates import PlateText
+from edge.privacy.retention_clock import ClockState
 from tests.integration.test_desk_retention import DAY, RetentionRoom
 from tests.support.brokers import Broker
 from tests.support.desks import FIRST, NOW, make_desk, put_back

@@ -14,7 +14,6 @@ from edge.authority.store import Outcome, Reason
 from edge.desk.folder import DeskFolder
 from edge.desk.moving import move
 from edge.desk.retention import DeskRetention, needs_run, running_retention
-from edge.desk.retention_clock import ClockState, trusted_time
 from edge.desk.retention_terms import HoldReason, RetentionTerm, RetentionTerms
 from edge.desk.store.database import DeskDatabase, sqlite_address
 from edge.desk.store.hits import DeskHits
@@ -24,6 +23,7 @@ from edge.formats.signing import SigningKey
 from edge.privacy.audit_events import Event, HoldChanged, RetentionRun, TermChanged
 from edge.privacy.deletions import verify_deletions
 from edge.privacy.hit import Hit
+from edge.privacy.retention_clock import ClockState, trusted_time
 from tests.integration.test_desk_people import recorded, refused
 from tests.integration.test_desk_store import dumped
 from tests.support.brokers import wait_until

@@ -16,7 +16,7 @@ from edge.privacy.sealing import Picture
 from tests.integration.conftest import needs_mosquitto
 from tests.support.brokers import Broker, Mosquitto, TestAuthority
 from tests.support.parties import AUTHORITY, MORNING, Parties, evidence, make_parties
-from tests.support.product import product, start
+from tests.support.product import product, start, verb
 from tests.support.receiving import (
     publish,
     utc,
@@ -66,10 +66,24 @@ def test_a_hit_can_be_received_listed_opened_reviewed_and_purged(
     assert {row["state"] for row in listed.json["hits"]} == {"to be reviewed"}
     assert {row["plate"] for row in opened.json["opened"]} == {"1ABC123"}
     assert stats.json["rules"]["stolen"]["error_rate"] == 0.5
-    schema = {"schema": "edge-anpr/hits-purge/1"}
+    schema = {"schema": "edge-anpr/hits-purge/1", "clock": "trusted"}
     assert [kept.json, purged.json] == [{**schema, "purged": 0}, {**schema, "purged": 2}]
     for each in (received, listed, rejected, confirmed, stats):
         assert "1ABC123" not in each.out + each.err
+
+
+def test_p10_a_purge_says_that_the_clock_may_be_wrong(parties: Parties, tmp_path: Path) -> None:
+    hit = parties.hit(observed_at=utc() - timedelta(days=40))
+    with HitStore.open(tmp_path, create=True) as store:
+        store.put(hit, hit.to_payload(), utc())
+    purge = ("hits", "purge", "--older-than", "30", "--store", tmp_path)
+
+    doubted = verb(*purge)
+    assert (doubted.status, doubted.out) == (8, "0 hits deleted\n")
+    assert "E_RETENTION_CLOCK" in doubted.err
+    assert "`edge-anpr hits purge --older-than 30 --clock-is-right`" in doubted.err
+    assert verb(*purge, "--clock-is-right").out == "1 hits deleted\n"
+    assert verb(*purge).status == 0
 
 
 @pytest.mark.parametrize("shows", [None, RevealLevel.VEHICLE])

@@ -1,7 +1,7 @@
 """The time by which retention deletes: a wrong clock must neither delete everything nor nothing.
 
 The machine's clock is compared with the time of the last run, and with the times of passage that
-boxes have signed into the newest hits:
+boxes have signed into the newest hits. The desk and `hits purge` both delete by it:
 
 | the machine's clock                      | retention runs by                              |
 | ---------------------------------------- | ---------------------------------------------- |
@@ -20,6 +20,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
 from typing import Final
+
+from edge.formats.timestamps import utc_text
 
 LARGEST_STEP: Final = timedelta(days=7)
 """How far the clock may move on without a hit and without a run before a person is asked.
@@ -52,6 +54,22 @@ class TrustedTime:
     def doubted(self) -> bool:
         """Whether a person must look at the clock."""
         return self.state in {ClockState.AHEAD, ClockState.BEHIND}
+
+
+def clock_words(time: TrustedTime, now: datetime, command: str) -> str:
+    """What is wrong with the clock, and the cure.
+
+    Args:
+        time: by which hits were deleted.
+        now: the machine's clock.
+        command: what deletes by the clock when a person says that it is right.
+    """
+    return (
+        f"the clock of this machine says {utc_text(now)}, which is {time.state.value}: the newest "
+        f"times that boxes and earlier runs have signed give {utc_text(time.at)}; hits "
+        "that were due by then were deleted; synchronise the clock, or if it is right run "
+        f"`edge-anpr {command} --clock-is-right`"
+    )
 
 
 def trusted_time(
