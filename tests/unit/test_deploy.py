@@ -195,19 +195,51 @@ def test_the_unit_uses_no_setting_that_the_documented_systemd_lacks() -> None:
     assert f"systemd {needed} or newer" in (ROOT / "docs" / "deploy.md").read_text()
 
 
-@pytest.mark.parametrize("file", [UNIT, CONSUMER], ids=lambda file: file.stem)
-def test_systemd_accepts_the_unit(file: Path) -> None:
+def documented(page: str) -> list[str]:
+    """The units and drop-ins that a page of the documents prints."""
+    text = (ROOT / "docs" / page).read_text()
+    blocks = re.findall(r"^ *```[a-z]*\n(.*?)^ *```$", text, re.DOTALL | re.MULTILINE)
+    return [block for block in blocks if "[Service]\n" in block]
+
+
+def complaints(folder: Path) -> list[str]:
+    """What systemd says about the units and drop-ins of a folder, other than missing programs."""
     tool = shutil.which("systemd-analyze")
     if tool is None:
         pytest.skip("systemd-analyze is not installed")
+    units = [one for one in folder.iterdir() if one.is_file()]
     said = subprocess.run(
-        [tool, "verify", "--man=no", "--recursive-errors=no", str(file)],
+        [tool, "verify", "--man=no", "--recursive-errors=no", *units],
+        env={"SYSTEMD_UNIT_PATH": f"{folder}:"},
         capture_output=True,
         text=True,
         check=False,
     ).stderr
+    lines = said.splitlines()
+    missing = [one for one in lines if "/usr/local/lib/edge-anpr/" in one and "executable" in one]
+    assert len(missing) == len(list(folder.glob("*.service"))), "it has looked at each unit"
+    return [one for one in lines if one not in missing]
 
-    assert [line for line in said.splitlines() if "nknown" in line or "nvalid" in line] == []
+
+def test_systemd_accepts_each_unit_and_drop_in_of_folder_and_documents(tmp_path: Path) -> None:
+    for file in UNIT.parent.glob("edge-anpr*"):
+        if file.suffix in {".service", ".timer"}:
+            shutil.copy(file, tmp_path)
+    (enrol, certificate), (jetson,) = documented("fleet.md"), documented("deploy.md")
+    (tmp_path / "edge-anpr-enrol.service").write_text(enrol)
+    box, consumer = tmp_path / f"{UNIT.name}.d", tmp_path / f"{CONSUMER.name}.d"
+    box.mkdir()
+    consumer.mkdir()
+    shutil.copy(UPDATES, box)
+    for name, text in (("certificate", certificate), ("jetson", jetson)):
+        (box / f"{name}.conf").write_text(text)
+    (payloads,) = documented("scale.md")
+    (consumer / "payloads.conf").write_text(payloads)
+
+    assert complaints(tmp_path) == []
+    (box / "wrong.conf").write_text("[Service]\nReadWritePath=/srv\n")
+    (found,) = complaints(tmp_path)
+    assert "Unknown key 'ReadWritePath'" in found
 
 
 def test_a_consumer_is_confined_as_a_box_is_and_writes_nothing() -> None:
