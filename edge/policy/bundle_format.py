@@ -29,6 +29,9 @@ MANIFEST_SCHEMA: Literal["edge-anpr/list-manifest/1"] = "edge-anpr/list-manifest
 BODY_SCHEMA: Literal["edge-anpr/list-body/1"] = "edge-anpr/list-body/1"
 """A body's schema, and the data that its encryption is bound to."""
 
+PACKED_SCHEMA: Literal["edge-anpr/list-body/2"] = "edge-anpr/list-body/2"
+"""The same of a body whose document, of `BODY_SCHEMA`, is compressed."""
+
 SIZE_CLASSES = tuple(16 * 1024 * 4**power for power in range(6))
 """Lengths of a padded document, bytes: 16 KiB, about 70 entries, to 16 MiB, about 70 000."""
 

@@ -1,8 +1,10 @@
 """The list that many boxes share: one encrypted body, and a signed manifest for each box.
 
     document = canonical JSON (RFC 8785): schema, entries
-    body     = ChaCha20-Poly1305 (RFC 8439) of document length (4) ‖ document ‖ zeros up to a size
-               class, under a key of its own that is used once, with a nonce of zeros
+    packed   = the document compressed with zlib (RFC 1950)
+    body     = ChaCha20-Poly1305 (RFC 8439) of packed length (4) ‖ packed ‖ zeros up to a size
+               class, under a key of its own that is used once, with a nonce of zeros; the
+               associated data is `list-body/2`; under `list-body/1` the document is not compressed
     secret   = canonical JSON: issuer, purpose, limits, key of the body, signature
     sealed   = HPKE base mode, to one box: secret length (4) ‖ secret ‖ zeros, 512 bytes
     manifest = canonical JSON: schema, site, box, list, counter, box_key_id, body_sha256,
@@ -20,9 +22,11 @@ still makes its own tokens of the plates, under secrets that no other box has.
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 import math
 import secrets
+import zlib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -40,6 +44,7 @@ from edge.policy.bundle_format import (
     BODY_SCHEMA,
     BODY_SIZES,
     MANIFEST_SCHEMA,
+    PACKED_SCHEMA,
     SIZE_CLASSES,
     BodyDocument,
     BundleEntry,
@@ -57,6 +62,9 @@ MAX_MANIFEST_BYTES: Final = 2047
 
 SECRET_BYTES: Final = 512
 """Length of the padded secret: that of the names in it is not seen."""
+
+MAX_DOCUMENT_BYTES: Final = SIZE_CLASSES[-1] - LENGTH_BYTES
+"""Longest document, bytes; a box decompresses no more than that."""
 
 _KEY_BYTES: Final = 32
 _NONCE: Final = bytes(12)  # each key encrypts one body only
@@ -104,14 +112,16 @@ def encrypted_body(entries: tuple[BundleEntry, ...]) -> SealedBody:
         ListBundleError: they are longer than the largest size class.
     """
     document = canonical_model(BodyDocument(entries=entries))
-    sizes = [size for size in SIZE_CLASSES if len(document) + LENGTH_BYTES <= size]
-    if not sizes:
+    if len(document) > MAX_DOCUMENT_BYTES:
         raise ListBundleError(
-            f"a list of {len(document)} bytes is over the limit of {SIZE_CLASSES[-1]}; shorten "
+            f"a list of {len(document)} bytes is over the limit of {MAX_DOCUMENT_BYTES}; shorten "
             "its texts, or split it into two lists of the policy"
         )
+    packed = zlib.compress(document)
+    # Whoever sees the body sees only the size class, not how well the entries are compressed.
+    size = next(size for size in SIZE_CLASSES if len(packed) + LENGTH_BYTES <= size)
     key = secrets.token_bytes(_KEY_BYTES)
-    data = ChaCha20Poly1305(key).encrypt(_NONCE, padded(document, sizes[0]), BODY_SCHEMA.encode())
+    data = ChaCha20Poly1305(key).encrypt(_NONCE, padded(packed, size), PACKED_SCHEMA.encode())
     return SealedBody(data, hashlib.sha256(data).hexdigest(), key)
 
 
@@ -249,18 +259,33 @@ def decrypted_body(opened: OpenedManifest, body: bytes) -> tuple[BundleEntry, ..
     """
     cover, secret = opened.cover, opened.secret
     require_body(cover, body)
-    try:
-        cipher = ChaCha20Poly1305(base64.b64decode(secret.key, validate=True))
-        content = cipher.decrypt(_NONCE, body, BODY_SCHEMA.encode())
-    except (InvalidTag, ValueError):
-        raise _damaged(cover) from None
-    document = unpadded(content, SIZE_CLASSES)
+    document = _document(base64.b64decode(secret.key), body)
     if document is None:
         raise _damaged(cover)
     entries = parse_part(BodyDocument, document).entries
     if extent(entries) != (secret.entries, secret.longest_days):
         raise _damaged(cover)
     return entries
+
+
+def _document(key: bytes, body: bytes) -> bytes | None:
+    """The document in a body of either schema; None if it is damaged, or longer than any."""
+    for schema in (PACKED_SCHEMA, BODY_SCHEMA):
+        with contextlib.suppress(InvalidTag):
+            content = ChaCha20Poly1305(key).decrypt(_NONCE, body, schema.encode())
+            packed = unpadded(content, SIZE_CLASSES)
+            return packed if packed is None or schema == BODY_SCHEMA else _unpacked(packed)
+    return None
+
+
+def _unpacked(packed: bytes) -> bytes | None:
+    reader = zlib.decompressobj()
+    try:
+        document = reader.decompress(packed, MAX_DOCUMENT_BYTES + 1)
+    except zlib.error:
+        return None
+    whole = reader.eof and not reader.unused_data and len(document) <= MAX_DOCUMENT_BYTES
+    return document if whole else None
 
 
 def unsigned(list_id: str, issuers: Collection[str]) -> KeyFileError:

@@ -6,6 +6,7 @@ import argparse
 import base64
 import json
 import os
+import random
 import resource
 import string
 import subprocess
@@ -13,7 +14,6 @@ import sys
 import tempfile
 import time
 from datetime import datetime, timedelta, timezone
-from itertools import islice, product
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -99,15 +99,20 @@ def _inventory(folder: Path, count: int) -> Path:
 
 
 def made_list(folder: Path, count: int) -> Path:
-    """A list of that many plates, valid for a month."""
-    today = datetime.now(timezone.utc).date()
-    period = f"{today - timedelta(days=1)},{today + timedelta(days=30)}"
-    letters = islice(product(string.ascii_uppercase, repeat=3), count // 999 + 1)
-    plates = islice((f"1{''.join(row)}{n:03d}" for row in letters for n in range(1, 1000)), count)
-    rows = [
-        f"entry-{number},{plate},{period},Police function act art. 44/2,reported stolen,Zone 5301"
-        for number, plate in enumerate(plates, start=1)
-    ]
+    """A list of that many plates, in which every field differs: alike entries compress better."""
+    draw, today = random.Random(1), datetime.now(timezone.utc).date()
+    rows = []
+    for number in draw.sample(range(26**3 * 1000), count):
+        letters = "".join(
+            string.ascii_uppercase[number // 1000 // 26**place % 26] for place in range(3)
+        )
+        start = today - timedelta(days=draw.randrange(1, 180))
+        end = today + timedelta(days=draw.randrange(1, 180))
+        rows.append(
+            f"{draw.getrandbits(32):08x},1{letters}{number % 1000:03d},{start},{end},"
+            f"Police function act art. 44/{draw.randrange(1, 12)},"
+            f"reported stolen PV-2026/{draw.randrange(10**6):06d},Zone {draw.randrange(5300, 5500)}"
+        )
     csv = folder / "stolen.csv"
     csv.write_text("\n".join(["id,plate,start,end,basis,reason,issuer", *rows]) + "\n")
     return csv

@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import zlib
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -21,7 +22,8 @@ from hypothesis import strategies as st
 
 from edge.errors import EdgeError
 from edge.formats.signing import SigningKey
-from edge.policy.bundle_format import SIZE_CLASSES, ListBundleError
+from edge.formats.timestamps import utc_text
+from edge.policy.bundle_format import SIZE_CLASSES, ListBundleError, ManifestSecret
 from edge.policy.bundles import (
     ListContent,
     ListTerms,
@@ -29,7 +31,14 @@ from edge.policy.bundles import (
     open_bundle,
     parse_bundle,
 )
-from edge.policy.list_manifest import MAX_MANIFEST_BYTES, is_manifest, joined
+from edge.policy.list_manifest import (
+    MAX_DOCUMENT_BYTES,
+    MAX_MANIFEST_BYTES,
+    SealedBody,
+    is_manifest,
+    joined,
+    signed_manifest,
+)
 from edge.policy.shared_lists import IssuedList, SharedList, build_shared, parse_shared
 from tests.support import plate_lists
 from tests.support.parties import BOX, SITE, Parties, make_parties
@@ -118,11 +127,55 @@ def test_p13_the_manifest_is_read_with_the_libraries_alone(
         b"edge-anpr/list-manifest/1\0" + rfc8785.dumps({**cover, **secret}),
     )
     cipher = ChaCha20Poly1305(base64.b64decode(secret["key"]))
-    body = cipher.decrypt(bytes(12), shared.body, b"edge-anpr/list-body/1")
+    body = cipher.decrypt(bytes(12), shared.body, b"edge-anpr/list-body/2")
     assert len(body) == SIZE_CLASSES[0]
-    document = json.loads(body[4 : 4 + int.from_bytes(body[:4], "big")])
+    document = json.loads(zlib.decompress(body[4 : 4 + int.from_bytes(body[:4], "big")]))
     assert [entry["plate"] for entry in document["entries"]] == [PLATE, "2ABC001"]
     assert set(document) == {"schema", "entries"}, "nothing in it is about a box"
+
+
+def test_p13_a_list_with_alike_entries_is_stored_in_a_smaller_size_class(parties: Parties) -> None:
+    plates = [f"1QQQ{number:03d}" for number in range(400)]
+    entries = tuple(plate_lists.entry(at, plate) for at, plate in enumerate(plates, 1))
+    made = built(parties, entries=entries)
+    written = opened(parties, whole(made), max_entries=400).entries
+
+    assert [one.plate.reveal() for one in written] == plates
+    assert len(made.body) == SIZE_CLASSES[0] + 16, "uncompressed it would be the third"
+
+
+@pytest.mark.parametrize("fault", ["too long", "cut", "followed", "not compressed"])
+def test_p13_a_body_that_does_not_decompress_to_a_list_is_refused(
+    parties: Parties, fault: str
+) -> None:
+    """The issuer signs it, so only a faulty issuer can make it; it must not fill the memory."""
+    empty = b'{"entries":[],"schema":"edge-anpr/list-body/1"}'
+    packed = {
+        "too long": zlib.compress(b"0" * (MAX_DOCUMENT_BYTES + 1)),
+        "cut": zlib.compress(empty)[:-5],
+        "followed": zlib.compress(empty) + b"more",
+        "not compressed": empty,
+    }
+    assert not read_packed(parties, zlib.compress(empty)).entries
+    with pytest.raises(ListBundleError, match="damaged"):
+        read_packed(parties, packed[fault])
+
+
+def read_packed(parties: Parties, packed: bytes) -> ListContent:
+    """What a box reads in a body with this content, whose manifest is right."""
+    key = bytes(range(32))
+    size = next(size for size in SIZE_CLASSES if len(packed) + 4 <= size)
+    content = (len(packed).to_bytes(4, "big") + packed).ljust(size, b"\0")
+    data = ChaCha20Poly1305(key).encrypt(bytes(12), content, b"edge-anpr/list-body/2")
+    body = SealedBody(data, hashlib.sha256(data).hexdigest(), key)
+    secret = ManifestSecret(
+        issuer=ISSUER, purpose=PURPOSE, issued_at=utc_text(ISSUED), entries=0, longest_days=0,
+        key=base64.b64encode(key).decode(),
+    )  # fmt: skip
+    manifest = signed_manifest(
+        LIST, plate_lists.COUNTER, secret, body, ISSUER_KEY, parties.box_public
+    )
+    return opened(parties, joined(manifest, data))
 
 
 def test_p13_outside_the_seals_there_is_no_plate_issuer_or_purpose(shared: SharedList) -> None:

@@ -87,12 +87,13 @@ def make_missing(folder: Path) -> None:
         keys = stored_keys(folder / "bundle")
         bundle = build_bundle(LIST, SigningKey.demo_of("office"), keys.box_public)
         (STORED / "stolen.bundle").write_bytes(bundle)
-    if not (STORED / "stolen.shared").exists():
+    if not (STORED / "stolen.body-2.shared").exists():  # stolen.shared has a body of version 1
         keys = stored_keys(folder / "shared")
         fields = {name: getattr(LIST, name) for name in ("list_id", "issuer", "purpose", "counter")}
         issued = IssuedList(**fields, issued_at=LIST.issued_at, entries=LIST.entries)
         shared = build_shared(issued, SigningKey.demo_of("office"), [keys.box_public])
-        (STORED / "stolen.shared").write_bytes(joined(shared.manifests[SITE, BOX], shared.body))
+        whole = joined(shared.manifests[SITE, BOX], shared.body)
+        (STORED / "stolen.body-2.shared").write_bytes(whole)
     if not (STORED / "outbox.sqlite3.gz").exists():
         _make_outbox(folder / "outbox")
     if not (STORED / "inbox.sqlite3.gz").exists():

@@ -151,7 +151,7 @@ def test_a_stored_receipt_confirms_its_hit(keys: Keys, number: int) -> None:
     assert receipt.confirms((STORED / f"hit-{number}.json").read_bytes())
 
 
-@pytest.mark.parametrize("name", ["stolen.bundle", "stolen.shared"])
+@pytest.mark.parametrize("name", ["stolen.bundle", "stolen.shared", "stolen.body-2.shared"])
 def test_a_stored_list_bundle_opens(keys: Keys, name: str) -> None:
     bundle = parse_bundle((STORED / name).read_bytes())
     content = open_bundle(bundle, keys.box, list_terms(policy())["stolen"], now=NOW)
