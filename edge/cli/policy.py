@@ -295,8 +295,8 @@ def ready_policy(site: Path) -> Policy:
 
     document = finished_policy(site / POLICY_FILE, checked=True)
     policy = document.model
-    # What is missing in site.yaml, the box's installer adds.
-    problems = site_problems(site, document)
+    # What is missing in site.yaml, the box's installer adds; `fleet check` looks at a template's.
+    problems = [] if is_template(site) else site_problems(site, document)
     refuse(one for one in problems if isinstance(one, str) or not one.wanted)
     blank = dpia_blanks(site / policy.dpia.file)
     if blank is not None:
@@ -320,9 +320,9 @@ def other_keys(site: Path, policy: Policy) -> tuple[OtherKey, ...]:
             key that the policy does not name.
     """
     from edge.box.keys import keys_at_hand
-    from edge.site.folder import SITE_FILE, read_box_folders, resolved
+    from edge.site.folder import read_box_folders, resolved
 
-    box = read_box_folders(site) if (site / SITE_FILE).exists() else None
+    box = read_box_folders(site) if is_of_box(site) else None
     files = {name: resolved(site, one.keys) for name, one in policy.authorities.items()}
     return keys_at_hand(box, files, policy)
 
@@ -390,14 +390,29 @@ def finished_policy(file: Path, *, checked: bool = False) -> Document[Policy]:
 
 
 def state_folder(site: Path) -> Path:
-    """The box's state folder; without a site.yaml the default one."""
+    """The box's state folder; without a site.yaml, or in a template of a fleet, the default one."""
     from edge.formats.yaml_document import read_document
     from edge.site.folder import SITE_FILE
     from edge.site.settings import Folders, Site
 
-    if not (site / SITE_FILE).exists():
+    if not is_of_box(site):
         return site / Folders().state
     return site / read_document(site / SITE_FILE, Site).model.folders.state
+
+
+def is_of_box(site: Path) -> bool:
+    """Whether a folder has a site.yaml, and not that of a fleet's template, with places."""
+    from edge.site.folder import SITE_FILE
+
+    return (site / SITE_FILE).exists() and not is_template(site)
+
+
+def is_template(site: Path) -> bool:
+    """Whether a folder is a template of a fleet: places in its site.yaml are to be filled in."""
+    from edge.fleet.templates import has_places
+    from edge.site.folder import SITE_FILE
+
+    return (site / SITE_FILE).exists() and has_places(site / SITE_FILE)
 
 
 def dpia_document(site: Path, policy: Policy) -> DpiaDocument | None:

@@ -137,6 +137,15 @@ def read_template(folder: Path) -> Template:
     return Template(folder, tuple(_read(folder / name) for name in FILLED))
 
 
+def has_places(file: Path) -> bool:
+    """Whether a file is one of a template, so that no box runs with it as it is.
+
+    Raises:
+        ConfigError: it is not YAML, or has a place where none can be.
+    """
+    return bool(_read(file).names)
+
+
 def _read(file: Path) -> TemplateFile:
     text = read_text(file, MAX_BYTES)
     root, _ = read_tree(text, file)

@@ -15,10 +15,24 @@ from edge.errors import ConfigError
 from edge.fleet.making import make_fleet
 from tests.support.brokers import HOST, wait_until
 from tests.support.fleets import BOX, EnrollingBox, TestFleet, enrol, make_test_fleet, served
-from tests.support.product import product
-from tests.support.sites import AUTHORITY
+from tests.support.product import product, verb
+from tests.support.sites import AUTHORITY, SIGNERS
 
 UPDATES = "telemetry: {listen: '127.0.0.1:9109'}\nupdates: {source: folder, folder: /media/updates"
+
+
+def test_p4_the_signers_sign_the_policy_of_a_template_where_it_lies(tmp_path: Path) -> None:
+    fleet = make_test_fleet(tmp_path, signed=False)
+    template, office = fleet.path / "templates" / "street", tmp_path / "office"
+    for name in SIGNERS:
+        assert verb("keys", "new", "signer", name, "--out", office, "--demo").status == 0
+        key = office / f"{name}.signer.private.json"
+        done = verb("policy", "sign", template, "--key", key)
+        assert done.status == 0, done.err
+
+    assert verb("policy", "verify", template).status == 0
+    assert "not signed" not in verb("fleet", "render", fleet.path).out
+    assert not (template / "state").exists(), "nothing but the signatures is added"
 
 
 def authority_keys(folder: Path) -> bytes:
