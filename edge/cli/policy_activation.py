@@ -91,7 +91,7 @@ def _put_in_force(
 
     if (key is None) == (record is None):
         raise UsageError("give either --key, to make a record, or --record, to install one")
-    folder, policy, signatures, box = _whole_site(site)
+    folder, policy, signatures, box = _whole_site(site) if out is None else _away(site)
     state = PolicyState(folder)
     in_force = state.in_force()
     if renewing and out is None:
@@ -191,6 +191,21 @@ def _whole_site(site: Path) -> tuple[Path, Policy, PolicySignatures, str]:
         signatures_of(site, folder.policy),
         folder.settings.box,
     )
+
+
+def _away(site: Path) -> tuple[Path, Policy, PolicySignatures, str]:
+    """As `_whole_site`, away from the box: the files that only the box has may be missing."""
+    from edge.cli.policy import finished_policy, signatures_of
+    from edge.formats.problems import refuse
+    from edge.formats.yaml_document import read_document
+    from edge.site.folder import POLICY_FILE, SITE_FILE, site_problems
+    from edge.site.settings import Site
+
+    document = finished_policy(site / POLICY_FILE, checked=True)
+    refuse(site_problems(site, document))
+    settings = read_document(site / SITE_FILE, Site).model
+    policy = document.model
+    return site / settings.folders.state, policy, signatures_of(site, policy), settings.box
 
 
 def _read_record(file: Path) -> ActivationRecord:

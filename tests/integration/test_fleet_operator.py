@@ -16,7 +16,7 @@ from edge.fleet.making import make_fleet
 from tests.support.brokers import HOST, wait_until
 from tests.support.fleets import BOX, EnrollingBox, TestFleet, enrol, make_test_fleet, served
 from tests.support.product import product, verb
-from tests.support.sites import AUTHORITY, SIGNERS
+from tests.support.sites import AUTHORITY, SIGNERS, SITE
 
 UPDATES = "telemetry: {listen: '127.0.0.1:9109'}\nupdates: {source: folder, folder: /media/updates"
 
@@ -26,12 +26,18 @@ def test_p4_the_signers_sign_the_policy_of_a_template_where_it_lies(tmp_path: Pa
     template, office = fleet.path / "templates" / "street", tmp_path / "office"
     for name in SIGNERS:
         assert verb("keys", "new", "signer", name, "--out", office, "--demo").status == 0
-        key = office / f"{name}.signer.private.json"
-        done = verb("policy", "sign", template, "--key", key)
+        own = office / f"{name}.signer.private.json"
+        done = verb("policy", "sign", template, "--key", own)
         assert done.status == 0, done.err
 
     assert verb("policy", "verify", template).status == 0
     assert "not signed" not in verb("fleet", "render", fleet.path).out
+    # Where the controller is, there are no keys and certificates of the box.
+    record = tmp_path / "lease.json"
+    key = office / "mayor.signer.private.json"
+    done = verb("policy", "activate", fleet.path / "sites" / BOX, "--out", record, "--key", key)
+    assert done.status == 0, done.err
+    assert f"box box-1 at {SITE} may work once" in done.out
     assert not (template / "state").exists(), "nothing but the signatures is added"
 
 
