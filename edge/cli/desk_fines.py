@@ -12,12 +12,14 @@ from edge.cli.desk_acting import acting_at
 from edge.cli.desk_export import require_absent
 from edge.cli.desk_people import ActingOption, DeskOption, PersonFileOption
 from edge.cli.options import (
+    POLICIES,
     AuthorityKeysOption,
     BoxKeysOption,
     JsonOption,
     KeysPassphraseFileOption,
 )
 from edge.cli.output import note, print_json
+from edge.errors import PolicyError
 
 if TYPE_CHECKING:
     from edge.desk.court.fines import FinesExport
@@ -36,6 +38,7 @@ def fines(
     desk: DeskOption,
     keys: AuthorityKeysOption,
     box_keys: BoxKeysOption,
+    policies: Annotated[Path, POLICIES],
     acting: ActingOption,
     case: Annotated[
         list[str] | None,
@@ -52,16 +55,20 @@ def fines(
 
     Each confirmed case of your sites and rules is exported once. It is opened for this only, and
     the audit log names you and the reason for each before the file is written. Rejected and
-    undecided cases are never exported. A case that an appeal overturned later is named, so that the
-    fine can be withdrawn; the case is not deleted before it was named, for at most 90 days after
-    the appeal. If the command is interrupted after it has noted an export, it says with the next
-    call how to write that file again.
+    undecided cases are never exported. Nor is a case whose hit the signed policy does not allow: it
+    is named with the reason, and the command ends with `E_POLICY`.
+
+    A case that an appeal overturned later is named, so that the fine can be withdrawn; the case is
+    not deleted before it was named, for at most 90 days after the appeal. If the command is
+    interrupted after it has noted an export, it says with the next call how to write that file
+    again.
 
     Example: edge-anpr desk fines --out fines.csv --mapping fines.yaml --desk desk --keys authority
-    --box-keys boxes --as els-wouters
+    --box-keys boxes --policies policies --as els-wouters
     """
     from edge.adapters.state.key_files import load_all_box_public_keys, load_authority_private_keys
     from edge.adapters.state.state_folder import new_file
+    from edge.authority.policies import SignedPolicies
     from edge.cli.passphrase import typed
     from edge.desk.court.fines import FinesDesk
     from edge.desk.court.mapping import read_mapping
@@ -74,12 +81,17 @@ def fines(
         boxes = load_all_box_public_keys(box_keys)
         secret = at.typing_secret()
         reviews = CaseReviews(at.database, at.record, at.utc, boxes, opener, secret)
-        exporting = FinesDesk(at.database, at.record, at.utc, reviews)
+        exporting = FinesDesk(at.database, at.record, at.utc, reviews, SignedPolicies(policies))
         done = exporting.export(
             at.person, columns, lambda content: new_file(out, content), only=case or (), again=again
         )
         _tell(out, done, as_json=as_json)
         exporting.named(at.person, done.withdrawn)
+    if done.not_allowed:
+        raise PolicyError(
+            f"{len(done.not_allowed)} confirmed cases were not exported, because the signed policy "
+            "does not allow their hits, or is not in --policies; the lines above name each"
+        )
 
 
 def _tell(out: Path, done: FinesExport, *, as_json: bool) -> None:
@@ -94,6 +106,7 @@ def _tell(out: Path, done: FinesExport, *, as_json: bool) -> None:
                 "cases_of_others": done.elsewhere,
                 "last_export": None if done.last is None else asdict(done.last),
                 "withdraw": list(done.withdrawn),
+                "not_allowed": [{"hit_id": hit_id, "why": why} for hit_id, why in done.not_allowed],
             },
         )
         return
@@ -109,6 +122,8 @@ def _tell(out: Path, done: FinesExport, *, as_json: bool) -> None:
     else:
         typer.echo(f"{out}  cases: {len(done.hit_ids)}  {done.sha256}")
         note("The file holds plates in clear. Delete it once the fines system has it.")
+    for _, why in done.not_allowed:
+        note(f"not exported: {why}")
     if done.elsewhere:
         note(f"{done.elsewhere} confirmed cases are of sites or rules for which you have no right")
     for hit_id in done.withdrawn:

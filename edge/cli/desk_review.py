@@ -20,14 +20,16 @@ from edge.cli.options import (
     BoxKeysOption,
     JsonOption,
     KeysPassphraseFileOption,
+    PoliciesOption,
 )
 from edge.cli.output import place_text, print_json
 
 if TYPE_CHECKING:
+    from edge.authority.policies import SignedPolicies
     from edge.authority.store import Reason
     from edge.desk.accounts import ActingPerson
     from edge.desk.outcomes import FindingOutcome
-    from edge.desk.reviewing import BoxReading, CaseReviews
+    from edge.desk.reviewing import BoxReading, CaseReviews, CaseView
     from edge.domain.plates import PlateText
 
 
@@ -48,6 +50,7 @@ def review(
     appeal: Annotated[
         bool, typer.Option("--appeal", help="Give another finding on a decided case.")
     ] = False,
+    policies: PoliciesOption = None,
     passphrase_file: PersonFileOption = None,
     keys_passphrase_file: KeysPassphraseFileOption = None,
     as_json: JsonOption = False,
@@ -62,6 +65,8 @@ def review(
     cannot tell, another officer gives the next finding. Each opening is in the audit log, with you.
     Run the command again if it was interrupted.
 
+    With --policies you are told before you judge if the signed policy does not allow the hit.
+
     Example: edge-anpr desk review 3f9a0c1d2e4b5a673f9a0c1d2e4b5a67 --desk desk --keys authority
     --box-keys boxes --sign-with els.signer.private.json --out pictures --as els-wouters
     """
@@ -71,6 +76,7 @@ def review(
         load_signer_key,
     )
     from edge.authority.opening import write_pictures
+    from edge.authority.policies import SignedPolicies
     from edge.cli.passphrase import typed
     from edge.desk.outcomes import Judgement
     from edge.desk.reviewing import CaseReviews
@@ -89,6 +95,7 @@ def review(
         _tell(f"{view.hit.site}  {view.hit.rule}  {view.hit.observed_at}")
         for file, one in zip(files, view.pictures, strict=True):
             _tell(str(file) + (f": {place_text(one.approved)}" if one.approved else ""))
+        _compare(None if policies is None else SignedPolicies(policies), view)
         if not claim.judged:
             answer = _ask_judgement()
             reviews.judge(
@@ -143,6 +150,19 @@ def _require_terminal() -> None:
 def _tell(line: str) -> None:
     """Show a line at the terminal."""
     typer.echo(line, err=True)
+
+
+def _compare(signed: SignedPolicies | None, view: CaseView) -> None:
+    """Say if the signed policy does not allow the hit, or was not compared with it."""
+    from edge.errors import PolicyError
+
+    if signed is None:
+        _tell("the hit was not compared with the signed policy; give --policies")
+        return
+    try:
+        signed.require_allowed(view.hit, view.pictures)
+    except PolicyError as error:
+        _tell(f"do not confirm it: {error.message}")
 
 
 def _ask_judgement() -> _Answers:

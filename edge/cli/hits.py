@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,13 +16,17 @@ from edge.cli.options import (
     BoxKeysOption,
     JsonOption,
     PassphraseFileOption,
+    PoliciesOption,
     StoreOption,
 )
-from edge.cli.output import place_text, print_json, time_text
+from edge.cli.output import note, place_text, print_json, time_text
 from edge.errors import EdgeError, OutboxError
 
 if TYPE_CHECKING:
+    from edge.authority.policies import SignedPolicies
     from edge.authority.store import HitStore, RuleStatistics, StoredHit
+    from edge.privacy.hit import Hit
+    from edge.privacy.sealing import Picture
 
 REJECT_HELP = "misread, wrong-vehicle, exempt, no-offence, unusable-picture or duplicate."
 
@@ -77,6 +81,7 @@ def open_hits(
         typer.Argument(metavar="[HIT]...", help="Ids of hits, or their first characters."),
     ] = None,
     every: Annotated[bool, typer.Option("--all", help="Open every stored hit.")] = False,
+    policies: PoliciesOption = None,
     passphrase_file: PassphraseFileOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -92,6 +97,10 @@ def open_hits(
     view at two times. `vehicle` has the probabilities of its kind and colour; they are empty if
     they are not known.
 
+    With --policies each hit is compared with the signed policy that it names: camera, date, hours,
+    competence, certainty and pictures. One that the policy does not allow is opened too, so that
+    you can look into it, but marked: do not confirm it. Without --policies nothing is compared.
+
     Signature and seal are verified first. Nothing is written for an altered hit. Each
     opening is entered in the store's audit log before anything is shown. The stored hit stays
     sealed. Delete OUT when you are done: purge does not delete it.
@@ -103,6 +112,7 @@ def open_hits(
     from edge.adapters.state.key_files import load_all_box_public_keys, load_authority_private_keys
     from edge.authority.opening import as_json as opened_json
     from edge.authority.opening import open_hit, require_own, write_opened
+    from edge.authority.policies import SignedPolicies
     from edge.authority.store import HitStore
     from edge.cli.passphrase import typed
     from edge.privacy.audit_events import Unsealed
@@ -112,6 +122,7 @@ def open_hits(
         raise typer.BadParameter("name hits, or give --all", param_hint="HIT")
     own = load_authority_private_keys(keys, typed(passphrase_file))
     boxes = load_all_box_public_keys(box_keys)
+    signed = None if policies is None else SignedPolicies(policies)
     opened: list[dict[str, object]] = []
     failed: list[tuple[str, EdgeError]] = []
     log, clock = authority_log(own.authority), SystemClock()
@@ -137,6 +148,7 @@ def open_hits(
                 {
                     "hit_id": one.hit.hit_id,
                     "rule": one.hit.rule,
+                    "not_allowed": _not_allowed(signed, one.hit, one.content.pictures),
                     "plate": content["plate"],
                     "masked_by": content["masked_by"],
                     "shows": content["shows"],
@@ -149,19 +161,51 @@ def open_hits(
             )
     if as_json:
         errors = [{"hit_id": hit_id, "error": str(why)} for hit_id, why in failed]
-        print_json("edge-anpr/hits-open/1", {"opened": opened, "failed": errors})
+        compared = signed is not None
+        print_json(
+            "edge-anpr/hits-open/1", {"opened": opened, "failed": errors, "compared": compared}
+        )
     else:
-        for row in opened:
-            typer.echo(
-                f"{row['hit_id']}  {row['rule']}  {row['plate']}  {_vehicle_text(row)}"
-                f"{_mask_text(row)}{row['json']}"
-            )
-            for line in (*_times(row), *_approvals(row)):
-                typer.echo(line)
+        _tell(opened)
+    if signed is None and opened:
+        note(_NOT_COMPARED)
     if failed:
         for _, why in failed[:-1]:
             print_error(why)
         raise failed[-1][1]
+
+
+def _tell(opened: Sequence[dict[str, object]]) -> None:
+    """Print a line for each opened hit, and what to look at."""
+    for row in opened:
+        typer.echo(
+            f"{row['hit_id']}  {row['rule']}  {row['plate']}  {_vehicle_text(row)}"
+            f"{_mask_text(row)}{row['json']}"
+        )
+        for line in (*_times(row), *_approvals(row)):
+            typer.echo(line)
+        if row["not_allowed"] is not None:
+            typer.echo(f"  do not confirm it: {row['not_allowed']}")
+
+
+_NOT_COMPARED = (
+    "the hits were not compared with the signed policy: whoever has the key of a box can sign any "
+    "hit; give --policies"
+)
+
+
+def _not_allowed(
+    signed: SignedPolicies | None, hit: Hit, pictures: Sequence[Picture]
+) -> str | None:
+    """Why the signed policy does not allow a hit; None if it does, or is not compared."""
+    from edge.errors import PolicyError
+
+    try:
+        if signed is not None:
+            signed.require_allowed(hit, pictures)
+    except PolicyError as error:
+        return error.message
+    return None
 
 
 def _mask_text(row: dict[str, object]) -> str:
@@ -233,6 +277,7 @@ def review(
     again: Annotated[
         bool, typer.Option("--again", help="Replace an earlier decision on this hit.")
     ] = False,
+    policies: PoliciesOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Record a person's decision on a hit. The error statistics come from these decisions.
@@ -240,10 +285,15 @@ def review(
     Reasons are a closed list, because free text could hold a plate or a name. A second decision on
     the same hit is refused unless --again replaces the first.
 
+    With --policies a hit is confirmed only if the signed policy that it names allows it: camera,
+    date, hours, competence and certainty. Its pictures are compared when it is opened.
+
     Example: edge-anpr hits review 3f9a --reject misread --store hits
     """
     from edge.adapters.host.system import SystemClock
+    from edge.authority.policies import SignedPolicies
     from edge.authority.store import HitStore, Reason
+    from edge.privacy.hit import parse_hit
 
     if confirm == (reject is not None):
         raise typer.BadParameter("give --confirm or --reject REASON", param_hint="review")
@@ -254,6 +304,10 @@ def review(
             raise typer.BadParameter(f"one of: {allowed}", param_hint="--reject")
         reason = Reason(reject)
     with HitStore.open(store) as inbox:
+        if confirm and policies is not None:
+            SignedPolicies(policies).require_allowed(parse_hit(inbox.payload(hit)))
+        elif confirm:
+            note(_NOT_COMPARED)
         inbox.review(hit, reason, SystemClock().utc(), again=again)
         reviewed = inbox.find(hit)
     if as_json:

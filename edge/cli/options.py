@@ -82,6 +82,13 @@ BoxKeysOption = Annotated[
         "--box-keys", help="The public key file of a box, or a folder with those of all boxes."
     ),
 ]
+POLICIES = typer.Option(
+    "--policies",
+    metavar="PATH",
+    help="Signed policies, with which each hit is compared: a folder of policies with their "
+    "signatures beside them, a site folder, an evidence pack, or a copy of a box's archive.",
+)
+PoliciesOption = Annotated[Path | None, POLICIES]
 KnownKeysOption = Annotated[
     Path | None,
     typer.Option(

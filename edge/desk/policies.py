@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from edge.desk.court.policy_checks import require_allowed
-from edge.errors import AuditError, ConfigError
+from edge.authority.policy_checks import require_allowed
+from edge.errors import ConfigError, PolicyError
 from edge.policy.model import Policy
 from edge.policy.notice.counts import COUNTS_FILE
 from edge.policy.notice.view.parts import PolicyWording
@@ -88,6 +88,6 @@ def rule_facts(
 def _is_allowed(policy: Policy, hit: Hit, pictures: Iterable[Picture]) -> bool:
     try:
         require_allowed(hit, pictures, policy)
-    except AuditError:
+    except PolicyError:
         return False
     return True

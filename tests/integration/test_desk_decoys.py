@@ -16,6 +16,7 @@ from sqlalchemy import event, insert, select
 
 from edge.adapters.state.audit_log import read_log
 from edge.authority.opening import OpenedHit, open_hit, write_opened
+from edge.authority.policies import SignedPolicies
 from edge.authority.tail import Fate, Receiver
 from edge.desk.court.fines import FinesDesk
 from edge.desk.decoy_material import DecoyKind, DecoyVehicle, read_vehicles
@@ -40,6 +41,7 @@ from edge.privacy.audit_events import DecoysAdded, Event
 from edge.privacy.hit import Hit, parse_hit
 from edge.privacy.sealing import Picture
 from tests.integration.test_fines_export import MAPPING, mapping
+from tests.support.cases import hit_under, signed_site
 from tests.support.desks import FIRST, make_desk, passphrase_file
 from tests.support.parties import CAMERA, SITE, Parties, evidence, make_parties, topic_of
 from tests.support.product import verb
@@ -328,21 +330,25 @@ def test_p12_a_decoy_is_never_exported_and_verifies_nowhere_else(
     room: DecoyRoom, tmp_path: Path
 ) -> None:
     (decoy,) = room.add(vehicles(tmp_path, kind=DecoyKind.LAWFUL), DecoyKind.LAWFUL)
-    for hit, plate in ((decoy, SEEN), (room.real[0], "1ABC123")):
+    policy = signed_site(tmp_path / "site")
+    real = room.stored(hit_under(room.parties, policy, evidence(*pictures(2000))))
+    for hit, plate in ((decoy, SEEN), (real, "1ABC123")):
         room.hit = hit
         room.through(OFFICER, CONFIRMED, PlateText(plate))
 
     with room.database.reading() as connection:
         confirmed = select(FINDING.c.hit_id).where(FINDING.c.outcome == "confirmed")
         exported = connection.execute(confirmed.where(is_real(FINDING.c.hit_id))).scalars().all()
-    assert exported == [room.real[0].hit_id]
-    require_real(room.database, room.real[0].hit_id)
+    assert exported == [real.hit_id]
+    require_real(room.database, real.hit_id)
     with pytest.raises(UsageError, match="never exported"):
         require_real(room.database, decoy.hit_id)
-    fines = FinesDesk(room.database, room.audit.append, room.utc, room.reviews)
+    fines = FinesDesk(
+        room.database, room.audit.append, room.utc, room.reviews, SignedPolicies(tmp_path / "site")
+    )
     files: list[bytes] = []
     done = fines.export(who(OFFICER), mapping(MAPPING), files.append)
-    assert done.hit_ids == (room.real[0].hit_id,)
+    assert done.hit_ids == (real.hit_id,)
     assert SEEN.encode() not in files[0]
     with pytest.raises(UsageError, match="never exported"):  # the officer has just confirmed it
         fines.export(who(OFFICER), mapping(MAPPING), files.append, only=[decoy.hit_id])
@@ -356,7 +362,7 @@ def test_p12_a_decoy_is_never_exported_and_verifies_nowhere_else(
     answer = requests.answer(who("no-right"), request.request_id, *for_plate)
     assert (answer.cases, answer.unopened) == ((), 0)
     # Whoever opens a decided case, a court and every other reader know the box's own keys only.
-    room.reviews.open_decided(who(SECOND), room.real[0].hit_id, OpeningReason.COURT)
+    room.reviews.open_decided(who(SECOND), real.hit_id, OpeningReason.COURT)
     with pytest.raises(EdgeError, match="has not signed it"):
         room.reviews.open_decided(who(SECOND), decoy.hit_id, OpeningReason.COURT)
     with pytest.raises(EdgeError, match="has not signed it"):

@@ -143,7 +143,7 @@ def test_p4_a_case_with_another_still_than_the_policy_approves_is_refused(
         with CaseRoom.of(make_desk(folder / "desk"), parties, folder, approved) as made:
             made.hit = made.new_hit(still)
             made.through(OFFICER, CONFIRMED)
-            with pytest.raises(AuditError, match=r"policy\.json approves no such picture"):
+            with pytest.raises(AuditError, match=r"its policy approves no such picture"):
                 made.export()  # which verifies the case before it is given
 
 

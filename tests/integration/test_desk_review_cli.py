@@ -26,6 +26,7 @@ from edge.errors import ExitCode
 from edge.privacy.hit import Hit
 from edge.privacy.sealing import Picture
 from tests.integration.test_desk_store import dumped
+from tests.support.cases import SHOTS, closed, hit_under, signed_policies
 from tests.support.desks import FIRST, added, make_desk, passphrase_file, terms
 from tests.support.parties import PLATE, Parties, evidence, make_parties
 from tests.support.product import REPOSITORY, at_terminal, command, environment, verb
@@ -66,11 +67,14 @@ class Office:
             self.give(people, "jan-maes", DeskRole.SUPERVISOR)
             self.give(people, OFFICER, DeskRole.OFFICER)
             self.give(people, SECOND, DeskRole.SECOND_OFFICER)
-        with self.desk.open_database() as database:
-            DeskHits(database).put(self.hit, self.hit.to_payload(), self.utc())
+        self.store()
         for person in (OFFICER, SECOND):
             done = verb("desk", "people", "key", "--out", self.keys, *self.acting(person))
             assert done.status == 0, done.err
+
+    def store(self) -> None:
+        with self.desk.open_database() as database:
+            DeskHits(database).put(self.hit, self.hit.to_payload(), self.utc())
 
     def utc(self) -> datetime:
         return datetime.now(timezone.utc)
@@ -192,3 +196,18 @@ def test_who_may_not_review_gets_no_picture(office: Office) -> None:
     done = at_terminal(*wrong)
     assert "E_LOGIN" in done.err
     assert not (office.base / "pictures").exists()
+
+
+def test_p4_an_officer_at_a_terminal_is_told_that_the_policy_does_not_allow_the_hit(
+    office: Office, tmp_path: Path
+) -> None:
+    policy = signed_policies(tmp_path / "policies", closed)
+    office.hit = hit_under(office.parties, policy, evidence(*SHOTS))
+    office.store()
+    words = office.words(OFFICER, "--policies", tmp_path / "policies")
+    done = at_terminal(*words, typed="reject\nno-offence\n")
+
+    assert done.status == 0, done.err
+    before, _ = done.err.split("judgement (", 1)
+    assert "do not confirm it" in before
+    assert "closed" in before

@@ -186,7 +186,7 @@ def test_p10_the_command_names_the_fine_and_the_case_waits_no_longer(
     told = verb(
         "desk", "fines", "--out", tmp_path / "fines.csv", "--mapping", mapped,
         "--desk", room.desk.path, "--keys", room.parties.authority_folder,
-        "--box-keys", room.parties.box_folder, "--as", OFFICER,
+        "--box-keys", room.parties.box_folder, "--policies", room.site, "--as", OFFICER,
         "--passphrase-file", passphrase_file(tmp_path, OFFICER),
     )  # fmt: skip
     assert f"withdraw the fine of case {hit_id}" in told.out + told.err

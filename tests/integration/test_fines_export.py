@@ -94,7 +94,7 @@ class FinesRoom(CaseRoom):
         )
 
     def exporting(self) -> FinesDesk:
-        return FinesDesk(self.database, self.audit.append, self.utc, self.reviews)
+        return FinesDesk(self.database, self.audit.append, self.utc, self.reviews, self.policies)
 
     def rows(self) -> list[list[str]]:
         """The newest file."""
@@ -182,7 +182,7 @@ def test_p21_the_log_names_person_and_reason_for_each_case_before_the_file_is_wr
 ) -> None:
     hits = [room.confirmed(), room.confirmed("2DEF456")]
     seen: list[int] = []
-    desk = FinesDesk(room.database, room.audit.append, room.utc, room.reviews)
+    desk = room.exporting()
     done = desk.export(who(OTHER), mapping(), lambda _: seen.append(len(recorded(room.desk))))
 
     events = recorded(room.desk)
@@ -204,7 +204,7 @@ def test_a_file_that_cannot_be_written_leaves_no_case_marked(room: FinesRoom) ->
     def full(_: bytes) -> None:
         raise OutboxError("the disk is full", code="E_DISK_FULL")
 
-    desk = FinesDesk(room.database, room.audit.append, room.utc, room.reviews)
+    desk = room.exporting()
     refused(lambda: desk.export(who(OFFICER), mapping(), full), "E_DISK_FULL")
     assert room.fines().hit_ids == (hit.hit_id,)
 
@@ -303,7 +303,8 @@ def test_fines_are_exported_at_the_terminal(room: FinesRoom, tmp_path: Path) -> 
     words: list[str | Path] = [
         "desk", "fines", "--out", out, "--mapping", tmp_path / "fines.yaml", "--desk",
         room.desk.path, "--as", OFFICER, "--passphrase-file", passphrase_file(tmp_path, OFFICER),
-        "--keys", room.parties.authority_folder, "--box-keys", room.parties.box_folder, "--json",
+        "--keys", room.parties.authority_folder, "--box-keys", room.parties.box_folder,
+        "--policies", room.site, "--json",
     ]  # fmt: skip
     done = verb(*words)
     assert (done.status, done.json["cases"]) == (0, [room.hit.hit_id]), done.err

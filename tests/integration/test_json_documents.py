@@ -414,7 +414,10 @@ def case(run: Run, base: Path, parties: Parties) -> None:
         "schema: edge-anpr/fines-mapping/1\nformat: csv\nrules: [stolen]\n"
         "columns: [{field: case, column: Case}]\n"
     )
-    run("desk fines", "--out", base / "f.csv", "--mapping", base / "fines.yaml", *acting, *opening)
+    run(
+        "desk fines", "--out", base / "f.csv", "--mapping", base / "fines.yaml", *acting, *opening,
+        "--policies", base / "site",
+    )  # fmt: skip
 
 
 def models(run: Run, base: Path) -> None:

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from edge.desk.court.policy_checks import require_allowed
+from edge.authority.policy_checks import require_allowed
 from edge.domain.reveal import MaskMethod
-from edge.errors import AuditError
+from edge.errors import PolicyError
 from edge.policy.model import Policy
 from edge.privacy.hit import Hit
 from edge.privacy.sealing import Picture
@@ -32,9 +32,9 @@ def allowed(parties: Parties, *changes: Callable[[dict[str, Any]], object]) -> P
 
 
 def refusal(hit: Hit, pictures: tuple[Picture, ...], policy: Policy) -> str:
-    with pytest.raises(AuditError) as refused:
+    with pytest.raises(PolicyError) as refused:
         require_allowed(hit, pictures, policy)
-    assert refused.value.code == "E_CASE_FILE"
+    assert refused.value.code == "E_POLICY"
     return refused.value.message
 
 

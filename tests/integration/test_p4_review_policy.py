@@ -11,10 +11,10 @@ import pytest
 
 from edge.policy.model import Policy
 from edge.texts import LANGUAGES
-from tests.support.cases import SHOTS, for_the_hit, hit_under
+from tests.support.cases import SHOTS, closed, for_the_hit, hit_under
 from tests.support.desk_web import says
 from tests.support.desks import make_desk
-from tests.support.parties import CAMERA, Parties, evidence, make_parties
+from tests.support.parties import Parties, evidence, make_parties
 from tests.support.policies import document
 from tests.support.review_web import ReviewOffice, opened_office
 from tests.support.reviews import OFFICER
@@ -28,10 +28,6 @@ def parties(tmp_path_factory: pytest.TempPathFactory) -> Parties:
 @pytest.fixture
 def office(tmp_path: Path, parties: Parties) -> Iterator[ReviewOffice]:
     yield from opened_office(make_desk(tmp_path / "desk"), parties)
-
-
-def closed(content: dict[str, Any]) -> None:
-    content["cameras"][CAMERA]["hours"] = {"weekly": {"mon": ["10:00-11:00"]}}
 
 
 def plate_only(content: dict[str, Any]) -> None:

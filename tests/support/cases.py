@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from PIL import Image
 
+from edge.authority.policies import SignedPolicies
 from edge.desk.court.making import CaseSources, ExportedCase, export_case
 from edge.desk.court.package import MANIFEST, SIGNATURE, read_package, write_package
 from edge.desk.court.verdict import KnownKeys
@@ -68,6 +69,21 @@ def signed_site(folder: Path, place: bytes | None = None) -> Policy:
     return policy
 
 
+def closed(content: dict[str, Any]) -> None:
+    content["cameras"][CAMERA]["hours"] = {"weekly": {"mon": ["10:00-11:00"]}}
+
+
+def signed_policies(folder: Path, *changes: Callable[[dict[str, Any]], None]) -> Policy:
+    """A folder with a signed policy under which the camera was open, and a changed one."""
+    signed_site(folder)
+    content = document(for_the_hit, *changes, real=True)
+    policy = Policy.model_validate(content)
+    write(folder / "written", content)
+    (folder / "written" / "policy.yaml").rename(folder / "other.yaml")
+    (folder / "other.signatures.json").write_text(signed(policy).text())
+    return policy
+
+
 def hit_under(parties: Parties, policy: Policy, content: EvidenceContent) -> Hit:
     """A hit of the policy's only rule."""
     purpose = policy.rules[0].purpose
@@ -96,6 +112,10 @@ class CaseRoom(ReviewRoom):
         receipt = sign_receipt(hit, self.now, self.parties.authority.newest)
         DeskHits(self.database).keep_receipts({hit.hit_id: receipt.to_payload()}, self.now)
         return hit
+
+    @property
+    def policies(self) -> SignedPolicies:
+        return SignedPolicies(self.site)
 
     @property
     def sources(self) -> CaseSources:

@@ -21,6 +21,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Connection, func, select, true
 
 from edge.authority.opening import OpenedHit
+from edge.authority.policies import SignedPolicies
 from edge.desk import cases
 from edge.desk.accounts import ActingPerson
 from edge.desk.court.mapping import FORMULA, FineField, FineMapping
@@ -31,12 +32,14 @@ from edge.desk.people import rights_in_force
 from edge.desk.reviewing import CaseReviews, finding_payloads
 from edge.desk.rights import JUDGES, RightScope
 from edge.desk.store.database import DeskDatabase
+from edge.desk.store.hits import DeskHits, no_hit
 from edge.desk.store.tables import FINDING, FINE_EXPORT, FINE_WITHDRAWAL, HIT
-from edge.errors import AccessError
+from edge.errors import AccessError, PolicyError
 from edge.formats.identifiers import shown_id
 from edge.formats.timestamps import parse_utc, utc_text
 from edge.formats.visible import visible
 from edge.privacy.audit_events import CaseExported, Event
+from edge.privacy.hit import parse_hit
 
 SCHEMA = "edge-anpr/fines/1"
 
@@ -51,6 +54,7 @@ class FinesExport:
         elsewhere: confirmed cases that wait, but for which the person has no right.
         withdrawn: cases that were exported before and are no longer confirmed, after an appeal;
             tell the person, then call `FinesDesk.named`.
+        not_allowed: confirmed cases that wait and that the signed policy does not allow, with why.
         last: if there was nothing to export, her newest export: where the process was killed before
             its file was written, nobody has these cases.
     """
@@ -59,6 +63,7 @@ class FinesExport:
     hit_ids: tuple[str, ...]
     elsewhere: int
     withdrawn: tuple[str, ...]
+    not_allowed: tuple[tuple[str, str], ...] = ()
     last: LastExport | None = None
 
 
@@ -94,6 +99,8 @@ class FinesDesk:
         record: adds an event to the desk's audit log; raises if it cannot.
         utc: the wall clock.
         reviews: open decided cases.
+        policies: with which each hit is compared; no fine follows from a hit that its signed policy
+            does not allow.
     """
 
     def __init__(
@@ -102,11 +109,13 @@ class FinesDesk:
         record: Callable[[Event], object],
         utc: Callable[[], datetime],
         reviews: CaseReviews,
+        policies: SignedPolicies,
     ) -> None:
         self._database = database
         self._record = record
         self._utc = utc
         self._reviews = reviews
+        self._policies = policies
         self._authority = database.authority()
 
     def export(
@@ -142,13 +151,20 @@ class FinesDesk:
             )
         elsewhere, withdrawn = len(waiting) - len(mine), self._withdrawn()
         if not mine:
-            return FinesExport(None, (), elsewhere, withdrawn, self._last(acting))
+            return FinesExport(None, (), elsewhere, withdrawn, last=self._last(acting))
         rows: list[dict[str, str]] = []
         findings: dict[str, DeskFinding] = {}
+        not_allowed: list[tuple[str, str]] = []
         for hit_id in mine:
-            opened = self._reviews.open_decided(acting, hit_id, OpeningReason.FINE)
+            try:
+                opened = self._opened(acting, hit_id)
+            except PolicyError as error:
+                not_allowed.append((hit_id, error.message))
+                continue
             findings[hit_id] = parse_finding(finding_payloads(self._database, hit_id)[-1])
             rows.append(_row(opened, findings[hit_id], mapping))
+        if not rows:
+            return FinesExport(None, (), elsewhere, withdrawn, tuple(not_allowed))
         content = written(rows, mapping, self._authority)
         digest = hashlib.sha256(content).hexdigest()
         noted = self._note(acting, findings, digest, again=again)
@@ -157,7 +173,21 @@ class FinesDesk:
         except BaseException:
             self._take_back(noted)
             raise
-        return FinesExport(digest, mine, elsewhere, withdrawn)
+        return FinesExport(digest, tuple(findings), elsewhere, withdrawn, tuple(not_allowed))
+
+    def _opened(self, acting: ActingPerson, hit_id: str) -> OpenedHit:
+        """Open a confirmed case that its signed policy allows.
+
+        Raises:
+            PolicyError: `E_POLICY`: it does not; where the header shows that, nothing is opened.
+        """
+        payload = DeskHits(self._database).payload(hit_id)
+        if payload is None:
+            raise no_hit(hit_id)
+        self._policies.require_allowed(parse_hit(payload))
+        opened = self._reviews.open_decided(acting, hit_id, OpeningReason.FINE)
+        self._policies.require_allowed(opened.hit, opened.content.pictures)
+        return opened
 
     def named(self, acting: ActingPerson, withdrawn: Collection[str]) -> None:
         """Write down that a person was told to withdraw these fines; then retention goes on.

@@ -14,6 +14,7 @@ from edge.adapters.state.audit_log import FILE_NAME as LOG_FILE
 from edge.adapters.state.key_files import public_files, read_key_file
 from edge.adapters.state.state_folder import storage_error
 from edge.authority.opening import opened_bytes
+from edge.authority.policies import find_policy
 from edge.desk.accounts import ActingPerson
 from edge.desk.court.package import (
     AUDIT,
@@ -32,7 +33,6 @@ from edge.desk.court.package import (
     finding_name,
     write_package,
 )
-from edge.desk.court.policies import find_policy
 from edge.desk.court.report import ReportFacts, render_report
 from edge.desk.court.verifying import verify_case
 from edge.desk.decoys import require_real

@@ -16,6 +16,7 @@ from typing import TypeVar
 from pydantic import ValidationError
 
 from edge.authority.opening import OpenedHit, opened_bytes
+from edge.authority.policy_checks import require_allowed
 from edge.desk.court.package import (
     AUDIT,
     AUTHORITY_KEYS,
@@ -43,11 +44,10 @@ from edge.desk.court.people_checks import (
     require_steps,
     signed_findings,
 )
-from edge.desk.court.policy_checks import require_allowed
 from edge.desk.court.verdict import CaseCheck, CaseKey, CaseVerdict, KnownKeys
 from edge.desk.findings import DeskFinding, FindingKey, parse_finding_key, verify_findings
 from edge.desk.outcomes import FindingOutcome, Judgement
-from edge.errors import EdgeError, KeyFileError
+from edge.errors import EdgeError, KeyFileError, PolicyError
 from edge.formats.canonical import NotCanonicalError, canonical_json, parse_canonical
 from edge.formats.signing import PublicKey
 from edge.policy.model import Policy
@@ -212,7 +212,10 @@ class _CaseChecks:
             raise refused(f"{POLICY} is no policy that this version reads") from None
         if canonical != self.contents[POLICY] or policy.sha256() != self.hit.policy_sha256:
             raise refused(f"{POLICY} is not the policy that the hit names")
-        require_allowed(self.hit, self.evidence.pictures, policy)
+        try:
+            require_allowed(self.hit, self.evidence.pictures, policy)
+        except PolicyError as error:
+            raise refused(f"{POLICY}: {error.message}") from None
         text = self.contents[POLICY_SIGNATURES].decode("utf-8", errors="replace")
         signed = signers_of(policy, parse_signatures(text, Path(POLICY_SIGNATURES)))
         lacking = missing_roles(policy.approvals.signers, signed)

@@ -1,14 +1,16 @@
-"""Finds the policy that a hit names, with its signatures, where the authority has it."""
+"""Finds the policy that a hit names, with its signatures, and says whether it allows the hit."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from pydantic import ValidationError
 
 from edge.adapters.state.evidence_pack import read_pack
 from edge.adapters.state.pack_zip import read_zip
-from edge.errors import ConfigError
+from edge.authority.policy_checks import require_allowed
+from edge.errors import ConfigError, EdgeError, PolicyError
 from edge.formats.canonical import canonical_json
 from edge.formats.yaml_document import read_bytes, read_document
 from edge.policy.model import Policy
@@ -19,13 +21,55 @@ from edge.policy.signatures import (
     parse_signatures,
     signers_of,
 )
+from edge.privacy.hit import Hit
+from edge.privacy.sealing import Picture
 from edge.site.folder import POLICY_FILE
 
 _SIGNATURES_ENDING = ".signatures.json"
 _MAX_POLICY_BYTES = 1024 * 1024
 
 
-def find_policy(source: Path, sha256: str) -> tuple[Policy, bytes, bytes]:
+class SignedPolicies:
+    """The signed policies of an authority; each is read once.
+
+    Args:
+        source: where they are, as for `find_policy`.
+    """
+
+    def __init__(self, source: Path) -> None:
+        self._source = source
+        self._found: dict[str, Policy | EdgeError] = {}
+
+    def require_allowed(self, hit: Hit, pictures: Iterable[Picture] = ()) -> None:
+        """Refuse a hit that the signed policy which it names does not allow.
+
+        Args:
+            hit: signed by a box.
+            pictures: of its evidence; empty where it is not open.
+
+        Raises:
+            PolicyError: `E_POLICY`: the policy does not allow it, is not there, cannot be read, or
+                is not signed by all roles. The message names the hit and the cure.
+        """
+        policy = self._found.get(hit.policy_sha256)
+        if policy is None:
+            try:
+                policy, _, _ = find_policy(self._source, hit.policy_sha256, "--policies")
+            except EdgeError as error:
+                policy = error
+            self._found[hit.policy_sha256] = policy
+        if isinstance(policy, EdgeError):
+            raise PolicyError(f"hit {hit.hit_id}: {policy.message}")
+        try:
+            require_allowed(hit, pictures, policy)
+        except PolicyError as error:
+            raise PolicyError(
+                f"hit {hit.hit_id}: {error.message}; reject it and check the box: somebody may "
+                "have its key, or have changed its program"
+            ) from None
+
+
+def find_policy(source: Path, sha256: str, option: str = "--policy") -> tuple[Policy, bytes, bytes]:
     """The policy of this digest, its canonical JSON, and its signatures.
 
     Args:
@@ -33,6 +77,7 @@ def find_policy(source: Path, sha256: str) -> tuple[Policy, bytes, bytes]:
             box's `archive` folder; a site folder whose `policy.yaml` is this version; or a folder
             of policies with their signatures beside them, `NAME.yaml` and `NAME.signatures.json`.
         sha256: the digest that the hit names.
+        option: which names the source, for errors.
 
     Raises:
         ConfigError: it is not there, or cannot be read.
@@ -42,7 +87,7 @@ def find_policy(source: Path, sha256: str) -> tuple[Policy, bytes, bytes]:
     found = _in_pack(source, sha256) if source.is_file() else _in_folder(source, sha256)
     if found is None:
         raise ConfigError(
-            f"--policy: {source}: it does not hold the policy that the hit names, {sha256}; give "
+            f"{option}: {source}: it does not hold the policy that the hit names, {sha256}; give "
             "the box's newest evidence pack, or the site folder of that version"
         )
     content, signatures = found
@@ -50,17 +95,17 @@ def find_policy(source: Path, sha256: str) -> tuple[Policy, bytes, bytes]:
         policy = Policy.model_validate_json(content)
     except ValidationError:
         raise ConfigError(
-            f"--policy: {source}: the policy {sha256} has a form that this version does not read; "
+            f"{option}: {source}: the policy {sha256} has a form that this version does not read; "
             "export the case with the version that made it"
         ) from None
     if policy.sha256() != sha256 or canonical_json(policy.document()) != content:
-        raise ConfigError(f"--policy: {source}: the policy {sha256} was changed; give another copy")
+        raise ConfigError(f"{option}: {source}: the policy {sha256} was changed; give another copy")
     signed = signers_of(
         policy, parse_signatures(signatures.decode("utf-8", "replace"), source / SIGNATURES_FILE)
     )
     if lacking := missing_roles(policy.approvals.signers, signed):
         raise ConfigError(
-            f"--policy: {source}: the policy is not signed by: {', '.join(lacking)}; give a copy "
+            f"{option}: {source}: the policy is not signed by: {', '.join(lacking)}; give a copy "
             "with all signatures",
             code="E_QUORUM",
         )

@@ -1,7 +1,8 @@
 """Whether the signed policy allows a hit: its rule, camera, moment, certainty and pictures.
 
 A box checks all of this before it seals a hit. Who has the key of a box, or has changed its
-program, can sign any hit. So it is checked once more before a hit becomes a case.
+program, can sign any hit. So the authority checks it once more: before a hit becomes a case or a
+fine, and when a person opens or confirms it.
 """
 
 from __future__ import annotations
@@ -9,8 +10,8 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable
 
-from edge.desk.court.package import POLICY, refused
 from edge.domain.reveal import FIRST_PICTURE, LAST_PICTURE, PLATE_PICTURE, VEHICLE_PICTURE
+from edge.errors import PolicyError
 from edge.policy.limits import SHOW_VEHICLE
 from edge.policy.model import Policy
 from edge.policy.rule_models import RuleModel, domain_rule
@@ -27,11 +28,11 @@ def require_allowed(hit: Hit, pictures: Iterable[Picture], policy: Policy) -> No
 
     Args:
         hit: signed by a box.
-        pictures: of its evidence.
+        pictures: of its evidence; empty where it is not open.
         policy: the one that the hit names.
 
     Raises:
-        AuditError: `E_CASE_FILE`: the policy does not allow the hit, or contradicts itself.
+        PolicyError: the policy does not allow the hit, or contradicts itself.
     """
     rule = next((one for one in policy.rules if one.id == hit.rule), None)
     if rule is None or (policy.site, rule.purpose, rule.authority) != (
@@ -39,19 +40,21 @@ def require_allowed(hit: Hit, pictures: Iterable[Picture], policy: Policy) -> No
         hit.purpose,
         hit.authority,
     ):
-        raise refused(f"{POLICY} has no such rule for this site, purpose and authority")
+        raise PolicyError("its policy has no such rule for this site, purpose and authority")
     if hit.camera not in policy.cameras:
-        raise refused(f"{POLICY} has no camera {hit.camera}")
+        raise PolicyError(f"its policy has no camera {hit.camera}")
     try:
         _require_time_and_place(hit, rule, policy)
     except ValueError:
-        raise refused(f"{POLICY} has hours that contradict themselves") from None
+        raise PolicyError("its policy has hours that contradict themselves") from None
     if (
         hit.posterior + ROUNDED < rule.min_posterior
         or hit.margin + ROUNDED < rule.min_margin
         or (rule.human_check and not hit.human_check_required)
     ):
-        raise refused(f"{POLICY}: rule {rule.id} asks for more certainty, or for a check by people")
+        raise PolicyError(
+            f"its policy: rule {rule.id} asks for more certainty, or for a check by people"
+        )
     for one in pictures:
         _require_shown(one, hit, rule, policy)
 
@@ -64,16 +67,16 @@ def _require_time_and_place(hit: Hit, rule: RuleModel, policy: Policy) -> None:
     """
     moment, term = hit.observed, policy.activation
     if not policy.begins(term.not_before) <= moment < policy.ends(term.sunset):
-        raise refused(f"{POLICY} was not yet or no longer in force at {hit.observed_at}")
+        raise PolicyError(f"its policy was not yet or no longer in force at {hit.observed_at}")
     if not policy.cameras[hit.camera].hours.schedule(policy.zone).is_active(moment):
-        raise refused(f"{POLICY} keeps camera {hit.camera} closed at {hit.observed_at}")
+        raise PolicyError(f"its policy keeps camera {hit.camera} closed at {hit.observed_at}")
     if not domain_rule(rule, policy.zone).is_in_force(hit.camera, moment):
-        raise refused(
-            f"{POLICY}: rule {rule.id} does not apply at camera {hit.camera} at {hit.observed_at}"
+        raise PolicyError(
+            f"its policy: rule {rule.id} does not apply at camera {hit.camera} at {hit.observed_at}"
         )
     competence = policy.competences()[hit.authority]
     if not competence.covers(hit.rule, hit.camera, moment):
-        raise refused(f"{POLICY}: authority {hit.authority} is not competent for such a hit")
+        raise PolicyError(f"its policy: authority {hit.authority} is not competent for such a hit")
 
 
 def _require_shown(picture: Picture, hit: Hit, rule: RuleModel, policy: Policy) -> None:
@@ -84,11 +87,11 @@ def _require_shown(picture: Picture, hit: Hit, rule: RuleModel, policy: Policy) 
     if rule.reveal in SHOW_VEHICLE:
         shown |= {VEHICLE_PICTURE, PLACE_PICTURE}
     if picture.name not in shown:
-        raise refused(f"{POLICY}: rule {rule.id} has no picture {picture.name!r}")
+        raise PolicyError(f"its policy: rule {rule.id} has no picture {picture.name!r}")
     still = policy.cameras[hit.camera].place_picture
     if picture.approved is not None and (
         still is None
         or (still.approved, still.sha256)
         != (picture.approved, hashlib.sha256(picture.jpeg).hexdigest())
     ):
-        raise refused(f"{POLICY} approves no such picture of the place")
+        raise PolicyError("its policy approves no such picture of the place")
