@@ -33,6 +33,8 @@ class DeskRole(str, Enum):
 APPROVERS = (DeskRole.SUPERVISOR, DeskRole.DATA_PROTECTION_OFFICER)
 """The roles that approve what a supervisor proposes."""
 
+READERS = (*APPROVERS, DeskRole.AUDITOR)
+"""The roles that see figures and the states of boxes."""
 
 JUDGES = (DeskRole.OFFICER, DeskRole.SECOND_OFFICER)
 """The roles that judge hits."""

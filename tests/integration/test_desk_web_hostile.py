@@ -302,6 +302,40 @@ def require_sound(answer: Response, path: str) -> None:
         assert "Traceback" not in answer.text
 
 
+PAGES: Final = ("queue", "decided", "people", "approvals", "figures", "boxes", "log", "account")
+
+
+def menu(seat: Seat) -> list[str]:
+    """The pages that the menu names."""
+    page = seat.client.get("/account").text
+    return [one for one in re.findall(r'<li><a href="/(\w+)"', page) if one in PAGES]
+
+
+@pytest.mark.parametrize("place", ["sqlite"], indirect=True)
+def test_p4_the_menu_names_exactly_the_pages_that_her_rights_of_today_open(place: Place) -> None:
+    room = place.office.room
+    ended = {ENTITLEMENT.c.first_day: "2026-01-01", ENTITLEMENT.c.last_day: "2026-01-02"}
+    for role in ROLES:
+        seat = place.seat(role)
+        opens = [one for one in PAGES if seat.client.get(f"/{one}").status_code == 200]
+        assert menu(seat) == opens, role
+        assert seat.client.get("/", follow_redirects=False).headers["location"] == f"/{opens[0]}"
+        for change, left in (
+            ({ENTITLEMENT.c.site: "another-site"}, {one for one in opens if one != "log"}),
+            (ended, {"account"}),
+        ):
+            hers = ENTITLEMENT.c.person == ROLES[role]
+            with room.database.writing() as connection:
+                kept = connection.execute(ENTITLEMENT.select().where(hers)).mappings().all()
+                connection.execute(ENTITLEMENT.update().where(hers).values(change))
+            assert set(menu(seat)) == left, (role, change)
+            with room.database.writing() as connection:
+                for row in kept:
+                    same = ENTITLEMENT.c.right_id == row["right_id"]
+                    connection.execute(ENTITLEMENT.update().where(same).values(dict(row)))
+    assert menu(place.seat(DeskRole.DATA_PROTECTION_OFFICER))[-2:] == ["log", "account"]
+
+
 @pytest.mark.parametrize(
     ("place", "role"),
     [*(("sqlite", role) for role in (None, *ROLES)), ("postgresql", DeskRole.OFFICER)],

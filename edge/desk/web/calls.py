@@ -23,12 +23,21 @@ from edge.desk.provider_sign_in import ProviderSignIn
 from edge.desk.requests import PersonRequests
 from edge.desk.retention_terms import RetentionTerms
 from edge.desk.reviewing import CaseReviews
-from edge.desk.rights import DeskRight, DeskRole
+from edge.desk.rights import (
+    APPROVERS,
+    JUDGES,
+    READERS,
+    WATCHERS,
+    DeskRight,
+    DeskRole,
+    RightScope,
+)
 from edge.desk.sign_in import DeskSignIn
 from edge.desk.store.database import DeskDatabase
 from edge.desk.web.limits import AddressLimits, client_address
 from edge.desk.web.sessions import WebSession, WebSessions, form_token
 from edge.desk.web.words import DeskWords
+from edge.errors import OutboxError
 from edge.formats.timestamps import UTC_PATTERN, parse_utc
 from edge.policy.model import Policy
 from edge.texts import LANGUAGES
@@ -42,6 +51,17 @@ CONTENT_POLICY: Final = (
 
 LARGEST_FORM: Final = 16 * 1024
 _FIELDS: Final = 20
+
+MENU: Final[Mapping[str, tuple[DeskRole, ...]]] = {
+    "queue": JUDGES,
+    "decided": JUDGES,
+    "people": APPROVERS,
+    "approvals": APPROVERS,
+    "figures": READERS,
+    "boxes": READERS,
+    "log": WATCHERS,
+}
+"""The pages that need a right, in the order of the menu, each with the roles that may open it."""
 
 
 class WrongForm(Exception):  # noqa: N818 - no error of the product; it becomes a page
@@ -181,6 +201,26 @@ class Call:
             raise MissingRole(roles)
         return found
 
+    def menu(self) -> tuple[str, ...]:
+        """The pages that the reader may open, in order; the last is her account.
+
+        This is only what she is shown: each page checks her rights itself.
+
+        Raises:
+            OutboxError: the database cannot be used.
+        """
+        rights, sign_in = self.rights(), self.desk.sign_in
+        if not rights or sign_in.lacks(self.reader.acting, self.reader.way):
+            return ("account",)
+        mine = {right.terms.role for right in rights}
+        names = [name for name, roles in MENU.items() if mine & set(roles)]
+        whole = RightScope(self.desk.authority)
+        if mine & set(JUDGES) or not any(
+            right.terms.role in WATCHERS and right.terms.scope == whole for right in rights
+        ):  # only who sees the whole desk and judges no hits searches its log
+            names = [name for name in names if name != "log"]
+        return (*names, "account")
+
     def page(self, name: str, status: int = 200, **values: object) -> Response:
         """The answer with a page."""
         content = render(
@@ -190,11 +230,20 @@ class Call:
             desk=self.desk.authority,
             languages=LANGUAGES,
             session=self.session,
+            menu=self._shown_menu(),
             here=self.request.url.path,
             form_token=form_token(self.secret),
             **values,
         )
         return HTMLResponse(content, status)
+
+    def _shown_menu(self) -> tuple[str, ...]:
+        if self.session is None:
+            return ()
+        try:
+            return self.menu()
+        except OutboxError:
+            return ("account",)  # the page may just say that the database is away
 
     def line(self, status: int, line: str, more: str = "", back: str = "/") -> Response:
         """The answer with one line, at most one more that says whom to ask, and a way back."""

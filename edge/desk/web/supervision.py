@@ -19,13 +19,10 @@ from edge.desk.deletion_figures import (
 from edge.desk.figures import OutcomeCounts, ReadingFigures, figures
 from edge.desk.fleet import fleet
 from edge.desk.queue import HitQueue
-from edge.desk.rights import APPROVERS, DeskRole, RightScope
+from edge.desk.rights import APPROVERS, READERS, RightScope
 from edge.desk.web.calls import Call
 from edge.domain.counting import SMALLEST_SHOWN
 from edge.domain.intervals import Interval
-
-READERS = (*APPROVERS, DeskRole.AUDITOR)
-"""The roles that see the figures."""
 
 
 @dataclass(frozen=True, slots=True)
