@@ -19,7 +19,7 @@ from functools import partial
 from typing import Any, Final
 
 from pydantic import ValidationError
-from sqlalchemy import Connection, case, false
+from sqlalchemy import ColumnElement, Connection, case, false, func, literal, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from edge.adapters.broker import topics
@@ -40,6 +40,10 @@ SILENT_AFTER: Final = timedelta(days=1)
 LEASE_SOON: Final = timedelta(days=14)
 SUSPENDED: Final = "E_SUSPENDED"
 _LARGEST: Final = MAX_BYTES
+
+_SHORT: Final = 16
+_MOST_SEEN: Final = 32
+"""Of so many statements a box state keeps the beginnings of the digests: about eight hours."""
 
 
 class BoxStates:
@@ -138,7 +142,8 @@ class BoxStates:
         """Keep a statement that is newer, or note that a second box has made it.
 
         A box counts its statements, and its clock never goes back. So a later statement with no
-        higher counter is of another box with the same keys, or of an older copy of its state. With
+        higher counter is of another box with the same keys, or of an older copy of its state. One
+        that was kept before is neither: another consumer has sent it once more, and later. With
         new keys a box begins anew: who has stolen the old ones may have stated any counter.
 
         Args:
@@ -149,6 +154,7 @@ class BoxStates:
         known, key = BOX_STATE.c, status.box_key_id
         mine = known.box_id == _id(status.site, status.box)
         digest = hashlib.sha256(status.to_bytes()).hexdigest()
+        short, seen = digest[:_SHORT], func.coalesce(known.status_seen, "")
         now = utc_text(self._utc())
         anew = known.status_key.is_distinct_from(key) if key == current else false()
         newer = (known.status_counter.is_(None)) | (known.status_counter < status.counter)
@@ -163,9 +169,10 @@ class BoxStates:
                 **values,
                 twin_at=case((anew, None), else_=known.twin_at),
                 log_size=case((of_old_key, None), else_=known.log_size),
+                status_seen=func.substr(literal(short).concat(seen), 1, _MOST_SEEN * _SHORT),
             )
         ).rowcount
-        if not kept:
+        if not kept and short not in _seen(connection, mine):
             # The time that is stated may lie ahead, so that no other one would ever seem later.
             later = (known.status_said_at < status.said_at) | (
                 known.status_came_at < status.said_at
@@ -191,6 +198,13 @@ class BoxStates:
             )
             .values(state=said.state, reason=said.reason, said_at=utc_text(self._utc()))
         )
+
+
+def _seen(connection: Connection, mine: ColumnElement[bool]) -> set[str]:
+    """The beginnings of the digests of a box's last statements; its row stays locked."""
+    query = select(BOX_STATE.c.status_seen).where(mine).with_for_update()
+    text = connection.execute(query).scalar_one() or ""
+    return {text[at : at + _SHORT] for at in range(0, len(text), _SHORT)}
 
 
 @dataclass(frozen=True, slots=True)

@@ -303,6 +303,25 @@ def test_p21_a_box_whose_clock_is_ahead_is_no_copy_of_itself(
 
 
 @on_both
+@pytest.mark.parametrize("behind", [1, 8])
+def test_p21_a_second_consumer_that_is_behind_makes_no_copy_of_a_box_whose_clock_is_ahead(
+    database: DeskDatabase, parties: Parties, behind: int
+) -> None:
+    """Both consumers get each statement; one stores it, the other sends it once more, later."""
+    boxes, sent = Boxes(database, parties), list[bytes]()
+    for number in range(20):
+        boxes.now += timedelta(minutes=15)
+        made = sign_status(facts(), 8 + number, boxes.now + timedelta(hours=3), parties.box)
+        sent.append(made.to_bytes())
+        boxes.states.take_all([(f"anpr/{SITE}/{BOX}/status", sent[-1])])
+        late = sent[max(0, number - behind)]
+        boxes.states.take_all([(f"anpr/{SITE}/{BOX}/status", late)])
+        assert boxes.one.twin_at is None
+    unknown = sign_status(facts(version="9.9.9"), 20, boxes.now + timedelta(hours=2), parties.box)
+    assert boxes.said(unknown.to_bytes(), "status").twin_at == utc_text(boxes.now)
+
+
+@on_both
 def test_p21_with_new_keys_a_box_begins_anew_whatever_a_thief_has_stated(
     database: DeskDatabase, parties: Parties, tmp_path: Path
 ) -> None:

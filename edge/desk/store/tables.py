@@ -30,12 +30,12 @@ from sqlalchemy import (
 VERSION_TABLE = "desk_version"
 """Where Alembic keeps the version of the tables."""
 
-HEAD = "0015"
+HEAD = "0016"
 """The newest version of the tables, which this program reads and writes."""
 
 EARLIER = (
     "0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009", "0010", "0011", "0012",
-    "0013", "0014",
+    "0013", "0014", "0015",
 )  # fmt: skip
 """The versions that a desk is brought up from when it is opened."""
 
@@ -550,14 +550,16 @@ BOX_STATE = Table(
     Column("update_target", String(60)),
     Column("update_outcome", String(12)),
     Column("status_key", String(16)),
+    Column("status_seen", Text),
 )
 """The newest state of each box: `site/box`.
 
 Size and root of its audit log, of the newest checkpoint that the box has signed, and when it came;
 what the box says of itself, which is not signed; the end of its lease, which a controller signed.
 From `status_counter` on: the newest statement that the box has signed (`edge.privacy.box_status`),
-in `status_key` the key that signed it (none: kept by version 0014), and in `twin_at` when a
-statement last came that only a second box with the same keys can have made.
+in `status_key` the key that signed it (none: kept by version 0014), in `twin_at` when a statement
+last came that only a second box with the same keys can have made, and in `status_seen` the
+beginnings of the digests of the last statements.
 """
 
 DECOY_KEY = Table(
