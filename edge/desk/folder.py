@@ -7,6 +7,7 @@
     desk.typing.key             without it no digest of a typed plate can be tested
     audit.log                   every change of people and rights (docs/audit.md)
     desk.sqlite3                the store, unless it is in PostgreSQL
+    desk.unfinished             only while the desk is made
 
 `desk.json` may hold a database password, so it has mode 0600, and no message quotes the address.
 """
@@ -46,6 +47,7 @@ from edge.desk.rights import RightTerms
 from edge.desk.second_factor import KEY_BYTES, anybody_has_codes
 from edge.desk.store.database import DeskDatabase, sqlite_address
 from edge.errors import ConfigError, KeyFileError, OutboxError
+from edge.formats.atomic_files import sync_folder
 from edge.formats.identifiers import Id
 from edge.formats.signing import SigningKey
 from edge.formats.strict import StrictMessage
@@ -55,12 +57,13 @@ CONFIG_NAME = "desk.json"
 DATABASE_NAME = "desk.sqlite3"
 CODES_KEY_NAME = "desk.codes.key"
 TYPING_KEY_NAME = "desk.typing.key"
+UNFINISHED_NAME = "desk.unfinished"
 _LOCK_NAME = "desk.secrets.lock"
 _KEY_OF = "desk"
 _MAX_BYTES = 64 * 1024
 _LONGEST_SECRET = 4096
 _FIRST_FILES = re.compile(
-    r"desk\.(?:json|signer\.private\.json|sqlite3(?:-journal|-wal|-shm)?)|audit\.(?:log|checkpoint)"
+    r"desk\.(?:unfinished|json|signer\.private\.json|sqlite3(?:-journal|-wal|-shm)?)|audit\.(?:log|checkpoint)"
     r"|\.(?:desk\.json\.[0-9a-f]{8}|audit\.checkpoint\.new)"
 )
 """What a desk that is being made has written."""
@@ -113,9 +116,11 @@ class DeskFolder:
                 raise
             raise OutboxError(
                 f"{error.message.partition(';')[0]}, but {self.path / CONFIG_NAME} names it; "
-                "restore it from a backup. If `edge-anpr desk init` was interrupted, run it again",
+                f"{_cure(self.path)}",
                 code="E_NO_DESK",
             ) from None
+        with contextlib.suppress(OSError):  # only a desk that can write was being made
+            (self.path / UNFINISHED_NAME).unlink(missing_ok=True)
         opened.names_key = lambda: self.names_key(opened)
         return opened
 
@@ -270,6 +275,13 @@ def _new_secret(file: Path) -> bytes:
     return made
 
 
+def _cure(path: Path) -> str:
+    """What to do about a desk that lacks a file or its tables."""
+    if (path / UNFINISHED_NAME).exists():
+        return "`edge-anpr desk init` was interrupted, run it again"
+    return "restore it from a backup"
+
+
 def open_folder(path: Path) -> DeskFolder:
     """Open a desk's folder.
 
@@ -281,11 +293,7 @@ def open_folder(path: Path) -> DeskFolder:
     file = path / CONFIG_NAME
     content = read_file(file, _MAX_BYTES)
     if content is None and (path / DATABASE_NAME).exists():
-        raise OutboxError(
-            f"{file}: missing; restore it from a backup, or if `edge-anpr desk init` was "
-            "interrupted, run it again",
-            code="E_NO_DESK",
-        )
+        raise OutboxError(f"{file}: missing; {_cure(path)}", code="E_NO_DESK")
     if content is None:
         raise OutboxError(
             f"{path}: no desk in this folder; `edge-anpr desk init {path}` makes one",
@@ -375,8 +383,8 @@ def _clear(path: Path, descriptor: int) -> None:
         if left and not _is_unfinished(path, left):
             what = "a desk already; use it" if path / CONFIG_NAME in left else "not empty; empty it"
             raise OutboxError(f"{path}: {what}, or name another folder", code="E_DESK_EXISTS")
-        for one in path.iterdir():
-            one.unlink()
+        for one in sorted(path.iterdir(), key=lambda one: one.name == UNFINISHED_NAME):
+            one.unlink()  # the mark last, or a killed command could not be given again
         path.chmod(0o700)
     except BlockingIOError:
         told = f"{path}: another command makes a desk there now; wait for it"
@@ -388,8 +396,11 @@ def _clear(path: Path, descriptor: int) -> None:
 def _is_unfinished(path: Path, left: Sequence[Path]) -> bool:
     """Whether all files of a folder are of a desk that was being made when the process was killed.
 
-    Then nobody has used that desk: its database has no tables, and its log no further entries.
+    Then nobody has used that desk: its mark is there, its database has no tables, and its log no
+    further entries. A desk without the mark was complete once: its database may be lost or away.
     """
+    if path / UNFINISHED_NAME not in left:
+        return False
     if not all(_FIRST_FILES.fullmatch(one.name) for one in left):
         return False
     log = read_file(path / LOG_NAME, _MAX_BYTES) or b""
@@ -412,7 +423,11 @@ def _made(
     existed: bool,
 ) -> DeskFolder:
     folder = DeskFolder(path, config)
+    mark = path / UNFINISHED_NAME
     try:
+        with _told(mark):
+            mark.touch(mode=0o600)
+            sync_folder(path)
         new_signer_key(path, _KEY_OF, utc())
         with (
             folder.open_audit(utc) as audit,
@@ -429,7 +444,17 @@ def _made(
             with contextlib.suppress(OSError):
                 path.mkdir(mode=0o700)
         raise
+    with contextlib.suppress(OSError):
+        mark.unlink()  # else the first command that opens the desk does it
     return folder
+
+
+@contextlib.contextmanager
+def _told(file: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise storage_error(file, error) from error
 
 
 def _write(path: Path, config: DeskConfig) -> None:

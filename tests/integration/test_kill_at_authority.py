@@ -200,7 +200,7 @@ def test_a_desk_whose_making_was_killed_before_the_commit_is_made_anew(
     assert run_program(INIT_AND_DIE, *words).status == -9
     status = ("desk", "status", "--desk", tmp_path / "desk")
     (line,) = verb(*status).error_lines
-    assert "If `edge-anpr desk init` was interrupted, run it again" in line
+    assert "`edge-anpr desk init` was interrupted, run it again" in line
 
     assert verb(*words).status == 0
     assert "1 people, 0 rights wait" in verb(*status).out

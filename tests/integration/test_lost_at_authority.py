@@ -17,7 +17,13 @@ import pytest
 from cryptography import x509
 
 from edge.authority.store import HitStore
-from edge.desk.folder import CODES_KEY_NAME, CONFIG_NAME, DATABASE_NAME, DeskFolder
+from edge.desk.folder import (
+    CODES_KEY_NAME,
+    CONFIG_NAME,
+    DATABASE_NAME,
+    UNFINISHED_NAME,
+    DeskFolder,
+)
 from edge.desk.second_factor import begin_codes
 from edge.errors import ExitCode, KeyFileError
 from edge.fleet.enrolling import EnrolmentOffice
@@ -317,6 +323,38 @@ def test_a_lost_file_of_a_desk_is_named_and_not_made_anew(
     assert not file.exists() or file.stat().st_size == 0
     for kept in set(left) & {DATABASE_NAME, "audit.log", "desk.signer.private.json"}:
         assert (desk.path / kept).stat().st_size >= left[kept]
+
+
+@pytest.mark.parametrize("name", [DATABASE_NAME, CONFIG_NAME])
+def test_a_desk_that_nobody_has_used_yet_is_not_made_anew_when_a_file_is_lost(
+    tmp_path: Path, name: str
+) -> None:
+    """A consumer may have received hits, and its key may be known to a witness."""
+    made = make_desk(tmp_path / "desk", None, lambda: datetime.now(timezone.utc))
+    for one in made.path.glob(f"{name}*"):
+        one.unlink()
+    left = {one.name: one.read_bytes() for one in made.path.iterdir()}
+    assert UNFINISHED_NAME not in left
+
+    done = verb("desk", "status", "--desk", made.path)
+    again = verb(
+        *("desk", "init", made.path, "--authority", "police-zone", "--person", FIRST),
+        *("--full-name", "An Peeters", "--mandate", "GR-2026/114", "--passphrase-file"),
+        passphrase_file(tmp_path, FIRST),
+    )
+
+    assert "restore it from a backup" in done.err
+    assert "E_DESK_EXISTS" in again.err
+    assert {one.name: one.read_bytes() for one in made.path.iterdir()} == left
+
+
+def test_the_mark_of_an_unfinished_desk_goes_when_the_desk_is_opened(tmp_path: Path) -> None:
+    made = make_desk(tmp_path / "desk", None, lambda: datetime.now(timezone.utc))
+    mark = made.path / UNFINISHED_NAME
+    mark.touch()  # as if it was killed after the commit
+
+    assert verb("desk", "status", "--desk", made.path).status == 0
+    assert not mark.exists()
 
 
 # --- hits and keys --------------------------------------------------------------------------------
