@@ -29,6 +29,7 @@ from edge.desk.rights import DeskRole
 from edge.desk.store.tables import BOX_STATE, HIT, PERSON_REQUEST
 from edge.errors import ExitCode
 from edge.formats.timestamps import utc_text
+from edge.texts import LANGUAGES
 from tests.e2e.test_notice_page import CONTRAST
 from tests.support.axe import violations
 from tests.support.brokers import wait_until
@@ -177,10 +178,11 @@ def test_an_officer_logs_in_by_keyboard_and_sees_the_queue(tab: Browser, page: s
     log_in(tab, page)
 
     assert tab.value("document.querySelectorAll('tbody tr').length") == 50
-    for path in (
+    paths = (
         "queue", "decided", "people", "approvals", "figures", "boxes", "account", "enrol",
         "nothing",
-    ):  # fmt: skip
+    )  # fmt: skip
+    for path in paths:
         tab.open(f"{page}{path}")
         assert all(one.startswith(page) for one in tab.requests), tab.requests
         assert tab.blocked == []
@@ -205,6 +207,14 @@ def test_an_officer_logs_in_by_keyboard_and_sees_the_queue(tab: Browser, page: s
         tab.press("Tab")
         assert tab.value("document.activeElement.className") == "skip"
         assert tab.value("parseFloat(getComputedStyle(document.activeElement).outlineWidth)") == 3
+    tab.size(390, 844)
+    for language in LANGUAGES:
+        tab.open(f"{page}language/{language}")
+        for path in paths:
+            tab.open(f"{page}{path}")
+            assert tab.value("document.documentElement.lang") == language
+            assert tab.value("document.documentElement.scrollWidth") <= 390, (path, language)
+    tab.size(1280, 900)
 
 
 @needs_chromium
