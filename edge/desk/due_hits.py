@@ -7,7 +7,7 @@ withdraw the fine: `FINE_WITHDRAWAL` says so.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any, Final
@@ -35,8 +35,8 @@ class DueHit:
     confirmed: bool
 
 
-def due_query(site: str, term: RetentionTerm, today: date) -> Select[Any]:
-    """The hits of a site whose retention has ended, and that no hold and no signature keeps."""
+def due_query(sites: Collection[str], term: RetentionTerm, today: date) -> Select[Any]:
+    """The hits of sites whose retention has ended, and that no hold and no signature keeps."""
     newest = (
         select(FINDING.c.outcome)
         .where(FINDING.c.hit_id == HIT.c.hit_id)
@@ -55,7 +55,7 @@ def due_query(site: str, term: RetentionTerm, today: date) -> Select[Any]:
         confirmed.label("confirmed"),
         overturned.label("overturned"),
     ).where(
-        HIT.c.site == site,
+        HIT.c.site.in_(sorted(sites)),
         HIT.c.day <= max(waited, kept),  # ends the search early
         or_(
             and_(HIT.c.day <= waited, ~confirmed, overturned.is_(None)),
@@ -72,7 +72,7 @@ def due_hits(
     connection: Connection, site: str, term: RetentionTerm, today: date, most: int
 ) -> list[DueHit]:
     """The oldest hits that `due_query` finds, at most so many."""
-    query = due_query(site, term, today).order_by(HIT.c.day, HIT.c.hit_id).limit(most)
+    query = due_query([site], term, today).order_by(HIT.c.day, HIT.c.hit_id).limit(most)
     return [
         DueHit(
             row.hit_id,

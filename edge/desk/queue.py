@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import islice
+from typing import Any
 
 from sqlalchemy import Connection, ScalarSelect, Select, func, select, tuple_
 
@@ -107,15 +108,31 @@ class HitQueue:
         Raises:
             OutboxError: the database cannot be used.
         """
-        query = (
-            select(HIT.c.site, func.count().label("hits"), func.min(HIT.c.observed_at))
-            .where(HIT.c.waits_for.is_not(None))
-            .group_by(HIT.c.site)
-            .order_by(HIT.c.site)
-        )
+        found: dict[str, list[tuple[int, str]]] = {}
         with self._database.reading() as connection:
-            rows = connection.execute(query).all()
-        return tuple(SiteQueue(site, hits, parse_utc(oldest)) for site, hits, oldest in rows)
+            for role in JUDGES:
+                for site, hits, oldest in connection.execute(sites_query(role)):
+                    found.setdefault(site, []).append((hits, oldest))
+        return tuple(
+            SiteQueue(
+                site,
+                sum(hits for hits, _ in found[site]),
+                parse_utc(min(oldest for _, oldest in found[site])),
+            )
+            for site in sorted(found)
+        )
+
+
+def sites_query(role: DeskRole) -> Select[Any]:
+    """The statement that counts the hits of each site that wait for a role, and finds the oldest.
+
+    One role at a time, because the index of waiting hits begins with it, and has all that is read.
+    """
+    return (
+        select(HIT.c.site, func.count(), func.min(HIT.c.observed_at))
+        .where(HIT.c.waits_for == role.value)
+        .group_by(HIT.c.site)
+    )
 
 
 def page_query(

@@ -374,16 +374,21 @@ def next_run(database: DeskDatabase, utc: Callable[[], datetime]) -> NextRun:
         last = None if newest is None else date.fromisoformat(newest.day)
         if last is not None and last >= day:
             day = last + timedelta(days=1)
-        sites = []
-        for site, (term, _) in _terms(connection, newest).items():
-            due = due_query(site, term, day).subquery()
-            rows = connection.execute(
-                select(due.c.confirmed, func.count()).group_by(due.c.confirmed)
-            )
-            counts = {bool(confirmed): count for confirmed, count in rows}
-            shown = (coarse(counts.get(False, 0)), coarse(counts.get(True, 0)))
-            sites.append(DueAtSite(site, term, *shown))
-    return NextRun(day, last, tuple(sites))
+        terms = {site: term for site, (term, _) in _terms(connection, newest).items()}
+        counts: Counter[tuple[str, bool]] = Counter()
+        # Many sites have the same term, so few statements read them all.
+        for term in set(terms.values()):
+            same = [site for site in terms if terms[site] == term]
+            for at in range(0, len(same), _PARAMETERS):
+                due = due_query(same[at : at + _PARAMETERS], term, day).subquery()
+                columns = (due.c.site, due.c.confirmed)
+                rows = connection.execute(select(*columns, func.count()).group_by(*columns))
+                counts.update({(site, bool(confirmed)): count for site, confirmed, count in rows})
+    sites = tuple(
+        DueAtSite(site, term, coarse(counts[site, False]), coarse(counts[site, True]))
+        for site, term in terms.items()
+    )
+    return NextRun(day, last, sites)
 
 
 def last_run_day(database: DeskDatabase) -> str | None:

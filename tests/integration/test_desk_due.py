@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import date
+from datetime import date, datetime, time, timezone
 
 import pytest
 from sqlalchemy import Connection, event, text
 
 from edge.desk import retention
+from edge.desk.accounts import DeskPerson, insert_person
 from edge.desk.folder import DeskFolder
 from edge.desk.retention_terms import PRODUCT_TERM
 from edge.desk.store.database import DeskDatabase
 from edge.desk.store.hit_boxes import HitBox, boxes_query, boxes_with_hits
-from edge.desk.store.tables import HIT
+from edge.desk.store.tables import HIT, RETENTION_TERM
+from edge.formats.timestamps import utc_text
+from tests.support.desks import FIRST
 
 TODAY = date(2026, 12, 1)
 
@@ -67,6 +70,36 @@ def test_the_boxes_with_hits_are_found_without_reading_each_hit(database: DeskDa
     )
     assert "hit_by_box" in plan
     assert "Seq Scan" not in plan
+
+
+def test_the_next_run_of_many_sites_is_counted_with_few_statements(database: DeskDatabase) -> None:
+    asked: list[str] = []
+    now = datetime.combine(TODAY, time(12), timezone.utc)
+    with database.writing() as connection:
+        for number in range(60):
+            add(connection, f"site-{number:02d}", "1", 1, day="2026-11-30")
+        add(connection, "site-07", "1", 23)
+        own = {
+            "term_id": "a" * 16, "site": "site-07", "waiting_days": 30, "kept_days": 400,
+            "basis": "GR-1", "proposed_by": FIRST, "proposed_at": utc_text(now),
+            "approved_by": "jan-maes", "approved_at": utc_text(now),
+        }  # fmt: skip
+        insert_person(connection, DeskPerson("jan-maes", "Jan Maes", FIRST, now), "none")
+        connection.execute(RETENTION_TERM.insert().values(own))
+        add(connection, "site-08", "1", 12)
+
+    def seen(*given: object) -> None:
+        asked.append(str(given[2]))
+
+    event.listen(database._engine, "before_cursor_execute", seen)
+    coming = retention.next_run(database, lambda: now)
+
+    due = {one.site: (one.not_confirmed, one.confirmed) for one in coming.sites}
+    assert len(due) == 60
+    assert {site: count for site, count in due.items() if count != ("<10", "<10")} == {
+        "site-07": (20, "<10"), "site-08": (10, "<10"),
+    }  # fmt: skip
+    assert len([one for one in asked if one.startswith("SELECT")]) < 10
 
 
 def test_a_site_without_more_due_hits_is_not_asked_again_in_a_run(database: DeskDatabase) -> None:

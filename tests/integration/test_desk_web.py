@@ -14,7 +14,7 @@ from starlette.testclient import TestClient
 from edge.adapters.state.audit_log import read_log
 from edge.desk.accounts import LOCKED_FOR, MAX_FAILURES, ActingPerson
 from edge.desk.folder import DeskFolder
-from edge.desk.queue import PAGE, QueuePlace, page_query, pair_query
+from edge.desk.queue import PAGE, QueuePlace, page_query, pair_query, sites_query
 from edge.desk.rights import JUDGES, DeskRole
 from edge.desk.store.tables import HIT, PERSON, SESSION
 from edge.desk.web.app import desk_app
@@ -444,6 +444,8 @@ def test_a_page_of_many_hits_is_read_from_the_index_of_waiting_ones_alone(web: W
             page_query(role, "a", "x", OFFICER, None),
             page_query(role, "a", "x", OFFICER, place),
             pair_query(role, ("a", "x")),
+            # PostgreSQL may read the table instead, where few hits wait.
+            *(() if web.database.is_postgresql else (sites_query(role),)),
         )
     ]
     with web.database.transaction() as connection:
@@ -456,6 +458,6 @@ def test_a_page_of_many_hits_is_read_from_the_index_of_waiting_ones_alone(web: W
             )
             plan = str(connection.execute(text(f"{explain} {compiled}")).all())
             assert "hit_in_queue" in plan
-            assert "LIMIT" in str(compiled)
+            assert "LIMIT" in str(compiled) or "count" in str(compiled)
             for sorting in ("TEMP B-TREE", "Sort", "SCAN", "Seq Scan"):
                 assert sorting not in plan, plan
