@@ -19,6 +19,8 @@ from edge.privacy.hit import Hit
 from edge.privacy.place_still import PLACE_PICTURE
 from edge.privacy.sealing import Picture
 
+_NAMES = (PLATE_PICTURE, VEHICLE_PICTURE, FIRST_PICTURE, LAST_PICTURE, PLACE_PICTURE)
+
 ROUNDED = 0.00005
 """A hit states its posterior and margin with four decimals."""
 
@@ -87,7 +89,9 @@ def _require_shown(picture: Picture, hit: Hit, rule: RuleModel, policy: Policy) 
     if rule.reveal in SHOW_VEHICLE:
         shown |= {VEHICLE_PICTURE, PLACE_PICTURE}
     if picture.name not in shown:
-        raise PolicyError(f"its policy: rule {rule.id} has no picture {picture.name!r}")
+        # Not any other name: who signs hits as he likes could put a plate into it.
+        named = f"the picture {picture.name!r}" if picture.name in _NAMES else "such a picture"
+        raise PolicyError(f"its policy: rule {rule.id} has not {named}")
     still = policy.cameras[hit.camera].place_picture
     if picture.approved is not None and (
         still is None

@@ -75,7 +75,7 @@ def test_p4_no_fine_follows_from_a_hit_that_its_signed_policy_does_not_allow(
     why = dict(done.not_allowed)
     assert set(why) == {while_closed.hit_id, shows_more.hit_id, unknown.hit_id}
     assert "closed" in why[while_closed.hit_id]
-    assert "no picture" in why[shows_more.hit_id]
+    assert "has not the picture" in why[shows_more.hit_id]
     assert "does not hold the policy" in why[unknown.hit_id]
     assert all(hit_id in told for hit_id, told in why.items())
     assert opened_for_fines(room) == {allowed.hit_id, shows_more.hit_id}, "else nothing is opened"
@@ -119,7 +119,7 @@ def opened(parties: Parties, tmp_path: Path, *words: str | Path) -> Finished:
 
 @pytest.mark.parametrize(
     ("changes", "more", "why"),
-    [((), (), None), ((closed,), (), "closed"), ((), (MORE,), "no picture")],
+    [((), (), None), ((closed,), (), "closed"), ((), (MORE,), "has not the picture")],
     ids=["allowed", "camera closed", "another picture"],
 )
 def test_p4_who_opens_a_hit_is_told_that_its_policy_does_not_allow_it(
