@@ -9,8 +9,8 @@ the work grows neither with their number nor with that of the decided ones.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
 from typing import Any
@@ -87,7 +87,7 @@ class HitQueue:
         authority, person = self._database.authority(), rights[0].terms.person
         with self._database.reading() as connection:
             parts = [
-                _read(connection, role, page_query(role, site, rule, person, after))
+                connection.execute(page_query(role, site, rule, person, after)).all()
                 for role in JUDGES
                 for site, rule in _pairs(connection, role)
                 if any(
@@ -96,11 +96,11 @@ class HitQueue:
                     for right in rights
                 )
             ]
-            merged = heapq.merge(*parts, key=lambda hit: hit.place)
+            merged = heapq.merge(*parts, key=lambda row: (row.observed_at, row.hit_id))
             found = tuple(islice(merged, PAGE + 1))
-            held = holders(connection, [hit.place.hit_id for hit in found], now)
-        hits = tuple(replace(hit, held_by=held.get(hit.place.hit_id)) for hit in found[:PAGE])
-        return hits, len(found) > PAGE
+            held = holders(connection, [row.hit_id for row in found], now)
+        # Only what the page shows is made of the rows: most sites have more than it shows.
+        return tuple(_hit(row, held) for row in found[:PAGE]), len(found) > PAGE
 
     def sites(self) -> tuple[SiteQueue, ...]:
         """How many hits wait at each site.
@@ -137,9 +137,10 @@ def sites_query(role: DeskRole) -> Select[Any]:
 
 def page_query(
     role: DeskRole, site: str, rule: str, person: str, after: QueuePlace | None
-) -> Select[tuple[str, str, str, str, str]]:
+) -> Select[Any]:
     """The statement that reads one page of the hits of a site and rule that wait for a role."""
-    columns = (HIT.c.hit_id, HIT.c.site, HIT.c.camera, HIT.c.rule, HIT.c.observed_at)
+    names = ("hit_id", "site", "camera", "rule", "observed_at", "waits_for")
+    columns = [HIT.c[name] for name in names]
     waits = (HIT.c.waits_for == role.value, HIT.c.site == site, HIT.c.rule == rule)
     query = select(*columns).where(*waits)
     if role is DeskRole.SECOND_OFFICER:
@@ -188,16 +189,12 @@ def _pairs(connection: Connection, role: DeskRole) -> Iterator[tuple[str, str]]:
         yield last
 
 
-def _read(
-    connection: Connection, role: DeskRole, query: Select[tuple[str, str, str, str, str]]
-) -> Iterable[WaitingHit]:
-    return [
-        WaitingHit(
-            QueuePlace(parse_utc(row.observed_at), row.hit_id),
-            row.site,
-            row.camera,
-            row.rule,
-            second=role is DeskRole.SECOND_OFFICER,
-        )
-        for row in connection.execute(query)
-    ]
+def _hit(row: Any, held: Mapping[str, str]) -> WaitingHit:  # noqa: ANN401 - a row of the query
+    return WaitingHit(
+        QueuePlace(parse_utc(row.observed_at), row.hit_id),
+        row.site,
+        row.camera,
+        row.rule,
+        second=row.waits_for == DeskRole.SECOND_OFFICER.value,
+        held_by=held.get(row.hit_id),
+    )
