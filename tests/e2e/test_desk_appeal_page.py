@@ -1,6 +1,7 @@
 """An appeal in a real Chromium: a third officer adds a finding and sees nothing of the first two.
 
-The first two review at a terminal, so each of the three works as at a real desk.
+The first two review at a terminal, so each of the three works as at a real desk. The desk is killed
+while the third types, and nothing that she typed is lost or sent.
 """
 
 from __future__ import annotations
@@ -53,17 +54,35 @@ def office(tmp_path_factory: pytest.TempPathFactory) -> Office:
     return office
 
 
+class Served:
+    """A desk that is served, and can be killed and served again at the same address."""
+
+    def __init__(self, office: Office) -> None:
+        self.office, self.page = office, ""
+        self.serve()
+
+    def serve(self) -> None:
+        parties = self.office.parties
+        port = self.page.rstrip("/").rpartition(":")[2] or "0"
+        self.process = start([
+            "desk", "serve", "--desk", self.office.desk.path, "--port", port, "--keys",
+            parties.authority_folder, "--box-keys", parties.box_file,
+        ])  # fmt: skip
+        told = self.process.stderr.readline()
+        assert told.startswith("the desk is at http://localhost:"), told
+        self.page = told.split()[-1]
+
+    def kill(self) -> None:
+        self.process.kill()
+        assert self.process.communicate(timeout=60)[1] == ""
+
+
 @pytest.fixture(scope="module")
-def page(office: Office) -> Iterator[str]:
-    process = start([
-        "desk", "serve", "--desk", office.desk.path, "--port", "0", "--keys",
-        office.parties.authority_folder, "--box-keys", office.parties.box_file,
-    ])  # fmt: skip
-    told = process.stderr.readline()
-    assert told.startswith("the desk is at http://localhost:"), told
-    yield told.split()[-1]
-    process.send_signal(signal.SIGINT)
-    assert process.communicate(timeout=60)[1] == "", "no line of a visit is written"
+def served(office: Office) -> Iterator[Served]:
+    made = Served(office)
+    yield made
+    made.process.send_signal(signal.SIGINT)
+    assert made.process.communicate(timeout=60)[1] == "", "no line of a visit is written"
 
 
 @pytest.fixture
@@ -94,8 +113,9 @@ def saw(tab: Browser, words: str) -> bool:
 
 
 def test_p4_a_third_officer_answers_an_appeal_and_sees_nothing_of_the_first_two(
-    tab: Browser, page: str, office: Office
+    tab: Browser, served: Served, office: Office
 ) -> None:
+    page = served.page
     asks(tab, page, office, THIRD)
     assert saw(tab, says("case.no_appeal")), "nobody has appealed yet"
     until = (office.utc() + timedelta(days=9)).date().isoformat()
@@ -124,8 +144,15 @@ def test_p4_a_third_officer_answers_an_appeal_and_sees_nothing_of_the_first_two(
     keys.to("input[value='offence']")
     keys.press(" ")
     keys.type("#typed", PLATE)
+    served.kill()  # while she types
     keys.press("Enter")
-    assert saw(tab, says("case.agrees"))
+    away = "document.querySelector('[data-said=away]').hidden"
+    assert wait_until(lambda: tab.value(away) is False)
+    assert tab.value("document.querySelector('#typed').value") == PLATE, "it stays, and only here"
+    assert PLATE not in tab.value("location.href + document.title")
+    served.serve()
+    keys.activate("form[data-ready] button")
+    assert saw(tab, says("case.agrees")), "the same page sends it once the desk is there again"
     keys.to("input[value='confirmed']")
     keys.press(" ")
     keys.type("#passphrase", passphrase_of(THIRD))
