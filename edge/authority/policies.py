@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from edge.adapters.state.evidence_pack import read_pack
 from edge.adapters.state.pack_zip import read_zip
+from edge.authority.opening import OpenedHit
 from edge.authority.policy_checks import require_allowed
 from edge.errors import ConfigError, EdgeError, PolicyError
 from edge.formats.canonical import canonical_json
@@ -39,6 +40,10 @@ class SignedPolicies:
     def __init__(self, source: Path) -> None:
         self._source = source
         self._found: dict[str, Policy | EdgeError] = {}
+
+    def require_opened(self, opened: OpenedHit) -> None:
+        """Refuse an opened hit as `require_allowed` does, with all its pictures."""
+        self.require_allowed(opened.hit, opened.content.pictures)
 
     def require_allowed(self, hit: Hit, pictures: Iterable[Picture] = ()) -> None:
         """Refuse a hit that the signed policy which it names does not allow.

@@ -65,7 +65,8 @@ def review(
     cannot tell, another officer gives the next finding. Each opening is in the audit log, with you.
     Run the command again if it was interrupted.
 
-    With --policies you are told before you judge if the signed policy does not allow the hit.
+    With --policies you are told before you judge if the signed policy does not allow the hit, and
+    you cannot confirm it.
 
     Example: edge-anpr desk review 3f9a0c1d2e4b5a673f9a0c1d2e4b5a67 --desk desk --keys authority
     --box-keys boxes --sign-with els.signer.private.json --out pictures --as els-wouters
@@ -88,14 +89,16 @@ def review(
         opener = load_authority_private_keys(keys, typed(keys_passphrase_file))
         boxes = load_all_box_public_keys(box_keys)
         secret = at.typing_secret()
-        reviews = CaseReviews(at.database, at.record, at.utc, boxes, opener, secret)
+        signed = None if policies is None else SignedPolicies(policies)
+        compare = None if signed is None else signed.require_opened
+        reviews = CaseReviews(at.database, at.record, at.utc, boxes, opener, secret, compare)
         claim = reviews.claim(person, hit, appeal=appeal)
         view = reviews.open(person, hit, claim.reason)
         files = write_pictures(hit, view.pictures, out)
         _tell(f"{view.hit.site}  {view.hit.rule}  {view.hit.observed_at}")
         for file, one in zip(files, view.pictures, strict=True):
             _tell(str(file) + (f": {place_text(one.approved)}" if one.approved else ""))
-        _compare(None if policies is None else SignedPolicies(policies), view)
+        _compare(signed, view)
         if not claim.judged:
             answer = _ask_judgement()
             reviews.judge(

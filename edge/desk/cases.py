@@ -199,6 +199,12 @@ def judgements(connection: Connection, case: LockedCase) -> tuple[KeptJudgement,
     )
 
 
+def own_judgement(connection: Connection, case: LockedCase, person: str) -> KeptJudgement | None:
+    """What a person has judged for the next finding on the hit."""
+    found = (one for one in judgements(connection, case) if one.person == person)
+    return next((one for one in found if one.number == case.number), None)
+
+
 def keep_judgement(connection: Connection, case: LockedCase, kept: KeptJudgement) -> None:
     """Keep a judgement for good.
 

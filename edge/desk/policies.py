@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+from edge.authority.opening import OpenedHit
 from edge.authority.policy_checks import require_allowed
 from edge.errors import ConfigError, PolicyError
 from edge.policy.model import Policy
@@ -83,6 +84,17 @@ def rule_facts(
                 _is_allowed(policy, hit, pictures),
             )
     return None
+
+
+def compared_with(policies: Mapping[str, Policy]) -> Callable[[OpenedHit], None]:
+    """What refuses a hit whose policy is known and does not allow it, with `PolicyError`."""
+
+    def compare(opened: OpenedHit) -> None:
+        policy = policies.get(opened.hit.policy_sha256)
+        if policy is not None:
+            require_allowed(opened.hit, opened.content.pictures, policy)
+
+    return compare
 
 
 def _is_allowed(policy: Policy, hit: Hit, pictures: Iterable[Picture]) -> bool:

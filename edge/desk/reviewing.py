@@ -106,6 +106,7 @@ class CaseReviews:
         boxes: the public keys of the boxes.
         keys: the authority's private keys; they stay in this process.
         secret: of the desk's folder, for digests of typed plates.
+        compare: raises `PolicyError` for a hit that its policy does not allow; None: nothing does.
 
     Every method raises `OutboxError`: `E_NO_HIT`, or the database is away; and `AccessError`:
     `E_RIGHT`: the person has no right in force for the site and rule of the hit; `E_CASE`: it is
@@ -120,6 +121,7 @@ class CaseReviews:
         boxes: Mapping[tuple[str, str], BoxPublicKeys],
         keys: AuthorityPrivateKeys,
         secret: bytes,
+        compare: Callable[[OpenedHit], object] | None = None,
     ) -> None:
         self._database = database
         self._record = record
@@ -127,6 +129,7 @@ class CaseReviews:
         self._boxes = boxes
         self._keys = keys
         self._secret = secret
+        self._compare = compare
         self._authority = database.authority()
 
     def claim(self, acting: ActingPerson, hit_id: str, *, appeal: bool = False) -> CaseClaim:
@@ -152,7 +155,7 @@ class CaseReviews:
                 raise _not_now(case, f"is held by {case.claimed_by}; take another one")
             self._require_turn(connection, acting, case, now)
             until = cases.write_claim(connection, case, acting.name, now)
-            judged = _own_judgement(connection, case, acting) is not None
+            judged = cases.own_judgement(connection, case, acting.name) is not None
         return CaseClaim(hit_id, case.number, case.reason, until, judged)
 
     def open(self, acting: ActingPerson, hit_id: str, reason: OpeningReason) -> CaseView:
@@ -210,7 +213,7 @@ class CaseReviews:
                 raise _not_now(case, f"is decided as {outcome.value}; only confirmed ones leave it")
             opened = open_hit(case.payload, self._boxes, self._keys)
             self._record(CaseOpened(hit_id, acting.name, reason.value, "opened"))
-            if _own_judgement(connection, case, acting) is None:
+            if cases.own_judgement(connection, case, acting.name) is None:
                 seen = KeptJudgement(acting.name, case.number, cases.SEEN, None, None, now)
                 cases.keep_judgement(connection, case, seen)
         return opened
@@ -271,7 +274,7 @@ class CaseReviews:
         now = self._utc()
         with self.writing(hit_id) as connection:
             case = self._seen_pictures(connection, acting, hit_id, now)
-            kept = _own_judgement(connection, case, acting)
+            kept = cases.own_judgement(connection, case, acting.name)
             if kept is None or kept.typed is None:
                 raise _not_now(case, "gives its reading only after you typed the plate; type it")
             _require_later(case, kept, now)
@@ -311,6 +314,7 @@ class CaseReviews:
             AccessError: `E_CASE`: another outcome than those of `choices`, or she has signed
                 another finding already; `E_RIGHT`: not her key.
             UsageError: the reason is missing, or not allowed.
+            PolicyError: `E_POLICY`: the hit would be confirmed, and its policy does not allow it.
         """
         before = self.keep(hit_id)
         if before is not None and before.person.name == acting.name:
@@ -344,6 +348,7 @@ class CaseReviews:
         Raises:
             AccessError: as `decide`.
             UsageError: as `decide`.
+            PolicyError: as `decide`.
         """
         case = self._seen_pictures(connection, acting, hit_id, now)
         if case.signed is not None:
@@ -356,6 +361,8 @@ class CaseReviews:
         if outcome not in allowed:
             words = " or ".join(one.value for one in allowed)
             raise _not_now(case, f"cannot be {outcome.value} after this judgement, but {words}")
+        if outcome is FindingOutcome.CONFIRMED and self._compare is not None:
+            self._compare(opened)
         right = self._require_turn(connection, acting, case, now)
         person = find_person(connection, acting.name)
         assert person is not None  # noqa: S101 - a right names a person of the table
@@ -459,16 +466,8 @@ def finding_payloads(database: DeskDatabase, hit_id: str) -> tuple[bytes, ...]:
         return cases.kept_findings(connection, hit_id)
 
 
-def _own_judgement(
-    connection: Connection, case: LockedCase, acting: ActingPerson
-) -> KeptJudgement | None:
-    own = (acting.name, case.number)
-    found = cases.judgements(connection, case)
-    return next((one for one in found if (one.person, one.number) == own), None)
-
-
 def _judged(connection: Connection, case: LockedCase, acting: ActingPerson) -> KeptJudgement:
-    kept = _own_judgement(connection, case, acting)
+    kept = cases.own_judgement(connection, case, acting.name)
     if kept is None:
         raise _not_now(case, "was not judged yet; judge it first")
     return kept

@@ -205,9 +205,11 @@ def test_p4_an_officer_at_a_terminal_is_told_that_the_policy_does_not_allow_the_
     office.hit = hit_under(office.parties, policy, evidence(*SHOTS))
     office.store()
     words = office.words(OFFICER, "--policies", tmp_path / "policies")
-    done = at_terminal(*words, typed="reject\nno-offence\n")
+    done = at_terminal(*words, typed=f"offence\n{PLATE}\nconfirmed\n")
 
-    assert done.status == 0, done.err
-    before, _ = done.err.split("judgement (", 1)
+    before, after = done.err.split("judgement (", 1)
     assert "do not confirm it" in before
     assert "closed" in before
+    assert (done.status, "E_POLICY" in after) == (ExitCode.CONFIG, True)
+    done = at_terminal(*words, typed="rejected\nno-offence\n")
+    assert done.out.strip().startswith("finding 1: rejected: no-offence"), done.err

@@ -10,6 +10,7 @@ from typing import Any
 
 from typing_extensions import Self
 
+from edge.authority.opening import OpenedHit
 from edge.authority.store import Reason
 from edge.desk.accounts import ActingPerson, DeskPerson, insert_person
 from edge.desk.cases import is_signed
@@ -99,7 +100,10 @@ class ReviewRoom:
         return hit
 
     def reviews_with(
-        self, parties: Parties | None = None, record: Callable[[Event], object] | None = None
+        self,
+        parties: Parties | None = None,
+        record: Callable[[Event], object] | None = None,
+        compare: Callable[[OpenedHit], object] | None = None,
     ) -> CaseReviews:
         return CaseReviews(
             self.database,
@@ -108,6 +112,7 @@ class ReviewRoom:
             boxes_of(parties or self.parties),
             (parties or self.parties).authority,
             self.secret,
+            compare,
         )
 
     def appealed(self) -> None:

@@ -186,7 +186,7 @@ class FinesDesk:
             raise no_hit(hit_id)
         self._policies.require_allowed(parse_hit(payload))
         opened = self._reviews.open_decided(acting, hit_id, OpeningReason.FINE)
-        self._policies.require_allowed(opened.hit, opened.content.pictures)
+        self._policies.require_opened(opened)
         return opened
 
     def named(self, acting: ActingPerson, withdrawn: Collection[str]) -> None:

@@ -28,7 +28,7 @@ from edge.desk.web.calls import CONTENT_POLICY, Call, WrongForm, see, sent_momen
 from edge.desk.web.sessions import form_token
 from edge.desk.web.words import DeskWords
 from edge.domain.plates import PlateFormatError, PlateText
-from edge.errors import AccessError, EdgeError, KeyFileError, UsageError
+from edge.errors import AccessError, EdgeError, KeyFileError, PolicyError, UsageError
 from edge.formats.signing import SigningKey
 from edge.formats.timestamps import utc_text
 from edge.privacy.hit import HitError
@@ -274,6 +274,8 @@ def _decide(call: Call, hit_id: str, reviews: CaseReviews) -> Response:
         return _show(call, hit_id, reviews, 400, call.words(wrong.key))
     except KeyFileError:
         return _show(call, hit_id, reviews, 409, call.words("case.other_passphrase"))
+    except PolicyError:
+        return _show(call, hit_id, reviews, 409, call.words("case.not_allowed"))
     except AccessError as error:
         return _show(call, hit_id, reviews, 403, _refused(call, error))
 
@@ -355,6 +357,8 @@ def _sign(call: Call, hit_id: str, reviews: CaseReviews) -> Response:
         )
     except _WrongAnswer as wrong:
         return _show(call, hit_id, reviews, 400, call.words(wrong.key))
+    except PolicyError:
+        return _show(call, hit_id, reviews, 409, call.words("case.not_allowed"))
     except AccessError as error:
         return _show(call, hit_id, reviews, 403, _refused(call, error))
     return see(f"/case/{hit_id}")

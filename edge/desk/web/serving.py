@@ -23,6 +23,7 @@ from edge.desk.log_search import DeskLog
 from edge.desk.passkey_keys import RelyingParty
 from edge.desk.passkey_signing import PasskeySigning
 from edge.desk.people import DeskPeople
+from edge.desk.policies import compared_with
 from edge.desk.provider import LoginProvider
 from edge.desk.provider_sign_in import ProviderSignIn
 from edge.desk.requests import PersonRequests
@@ -235,7 +236,8 @@ def web_desk(
     reviews = court = None
     secret = folder.typing_secret(database)
     if opens is not None:
-        reviews = CaseReviews(database, record, utc, opens.boxes, opens.keys, secret)
+        compare = compared_with(opens.policies)
+        reviews = CaseReviews(database, record, utc, opens.boxes, opens.keys, secret, compare)
         if opens.folders.policies is not None:
             court = CaseSources(
                 desk=folder,
