@@ -261,6 +261,7 @@ def test_p4_a_finding_against_the_rules_of_the_desk_proves_nothing(
     assert failed(forger.verdict()) == check
 
 
+@pytest.mark.usefixtures("exported")  # which is signed with her own key
 def test_p4_a_key_that_somebody_else_made_for_a_person_is_not_hers(room: CaseRoom) -> None:
     """The desk can add a key of its own to an account; only the person knows which is hers."""
     room.hit = room.new_hit()
