@@ -425,9 +425,10 @@ def test_p13_a_newer_list_ends_the_wait_for_an_older_one(
     newer = plate_lists.bundle(parties.box_public, counter=9)
     if by_hand:
         box.lists.install(newer)
+        assert wait_until(lambda: not box.receiver._wanted)
     else:
         box.receiver.take(LIST, newer)
-    assert wait_until(lambda: not box.receiver._wanted)
+        assert not box.receiver._wanted, "at once, and not at the next try"
     box.receiver.close()
     replay = (8, "E_LIST_REPLAY")  # also if a try begins just when the newer one is in force
     told = [one for one in box.answers[1:] if by_hand or one != replay]

@@ -337,10 +337,10 @@ def test_p13_a_manifest_of_another_box_is_refused_and_the_rest_stays(
 
 
 def test_p17_a_server_that_hangs_does_not_delay_an_order_to_suspend(zone: Zone) -> None:
-    box = zone.box("box-1", zone.https)
+    box = zone.box("box-1", replace(zone.https, idle_s=90.0))
     out = zone.build()
     asked = zone.server.ended
-    zone.server.answer = lambda _: asked.wait(60)
+    zone.server.answer = lambda _: asked.wait(90)
     manifest = (out / MANIFESTS_NAME).read_bytes().splitlines()[0]
     order = new_order(SITE, "suspend", "audit", datetime.now(timezone.utc)).signed_by(VTC)
     topics = BoxTopics(SITE, "box-1", frozenset(), frozenset({LIST}))

@@ -137,9 +137,12 @@ def test_p12_an_error_that_repeats_in_every_frame_does_not_vanish_with_more_fram
     few, many = (fused(*[reading_of(read, region=region)] * frames) for frames in (4, 200))
 
     for consensus in (few, many):
-        assert PlateText(twin) in set(consensus.twins())
+        twins = set(consensus.twins())
+        assert PlateText(twin) in twins
         assert consensus.best.text.reveal() == read
         assert consensus.posterior < 0.996
+        kept = sum(one.probability for one in consensus.hypotheses if one.text in twins)
+        assert kept / consensus.posterior > 0.003
     assert many.posterior - few.posterior < 0.01
 
 
