@@ -42,14 +42,14 @@ the validation set, texts (n, 10) as indices in place of targets."""
 Targets = npt.NDArray[np.float32]
 Rng = np.random.Generator
 
-REAL_SHARE, PLAIN_SHARE = 0.5, 0.1
+REAL_SHARE, PLAIN_SHARE = 0.4, 0.15
 """Shares of a batch: real plates, and rendered plates with a change of light only. The rest are
 rendered plates after the full camera simulation."""
 
 COVERED_SHARE = 0.12
 """Share of plates, of those whose characters were found, that get a cover."""
 
-SHUFFLED_SHARE = 0.35
+SHUFFLED_SHARE = 0.5
 """Share of real plates, of those whose characters were found, whose characters change places."""
 
 TEXTLESS_SHARE = 0.25

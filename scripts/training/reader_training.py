@@ -25,9 +25,6 @@ from scripts.training.reader_net import PlateReaderNet, export_reader, plate_con
 from scripts.training.reader_validation import ReaderValidation
 from scripts.training.teacher_answers import answered
 
-KEEP, WARM_UP = 0.999, 300
-"""Share of the averaged weights that a step keeps, and steps until the highest rate."""
-
 
 def train_as_given(given: argparse.Namespace) -> int:
     """Train, export and calibrate, as the command line says; 0 when it is done.
@@ -57,7 +54,7 @@ def train_as_given(given: argparse.Namespace) -> int:
         train(
             net,
             folder,
-            Schedule(given.steps, given.batch, given.rate, WARM_UP, seed=given.seed, keep=KEEP),
+            Schedule(given.steps, given.batch, rate=given.rate, seed=given.seed),
             partial(batch_of, pool, real, given.batch),
             _loss,
             validation.figures,
