@@ -17,7 +17,6 @@ from edge.formats.yaml_document import read_bytes, read_document
 from edge.policy.model import Policy
 from edge.policy.signatures import (
     MAX_BYTES,
-    SIGNATURES_FILE,
     missing_roles,
     parse_signatures,
     signers_of,
@@ -95,7 +94,7 @@ def find_policy(source: Path, sha256: str, option: str = "--policy") -> tuple[Po
             f"{option}: {source}: it does not hold the policy that the hit names, {sha256}; give "
             "the box's newest evidence pack, or the site folder of that version"
         )
-    content, signatures = found
+    content, signatures, where = found
     try:
         policy = Policy.model_validate_json(content)
     except ValidationError:
@@ -105,9 +104,7 @@ def find_policy(source: Path, sha256: str, option: str = "--policy") -> tuple[Po
         ) from None
     if policy.sha256() != sha256 or canonical_json(policy.document()) != content:
         raise ConfigError(f"{option}: {source}: the policy {sha256} was changed; give another copy")
-    signed = signers_of(
-        policy, parse_signatures(signatures.decode("utf-8", "replace"), source / SIGNATURES_FILE)
-    )
+    signed = signers_of(policy, parse_signatures(signatures.decode("utf-8", "replace"), where))
     if lacking := missing_roles(policy.approvals.signers, signed):
         raise ConfigError(
             f"{option}: {source}: the policy is not signed by: {', '.join(lacking)}; give a copy "
@@ -117,20 +114,26 @@ def find_policy(source: Path, sha256: str, option: str = "--policy") -> tuple[Po
     return policy, content, signatures
 
 
-def _in_pack(file: Path, sha256: str) -> tuple[bytes, bytes] | None:
+_Found = tuple[bytes, bytes, Path]
+"""A policy, its signatures, and the file that holds these."""
+
+
+def _in_pack(file: Path, sha256: str) -> _Found | None:
     contents = read_zip(read_pack(file))
     content = contents.get(f"policies/{sha256}.json")
-    signatures = contents.get(f"policies/{sha256}.signatures.json")
-    return None if content is None or signatures is None else (content, signatures)
+    name = f"policies/{sha256}.signatures.json"
+    signatures = contents.get(name)
+    return None if content is None or signatures is None else (content, signatures, file / name)
 
 
-def _in_folder(folder: Path, sha256: str) -> tuple[bytes, bytes] | None:
+def _in_folder(folder: Path, sha256: str) -> _Found | None:
     for archive in (folder / "policies", folder / "archive" / "policies", folder):
         content, signatures = archive / f"{sha256}.json", archive / f"{sha256}.signatures.json"
         if content.exists() and signatures.exists():
             return (
                 read_bytes(content, _MAX_POLICY_BYTES),
                 read_bytes(signatures, MAX_BYTES),
+                signatures,
             )
     for file in sorted(folder.glob("*.yaml")):
         signatures = file.with_name(f"{file.stem}{_SIGNATURES_ENDING}")
@@ -138,5 +141,5 @@ def _in_folder(folder: Path, sha256: str) -> tuple[bytes, bytes] | None:
             continue  # another file of the site
         policy = read_document(file, Policy).model
         if policy.sha256() == sha256:
-            return canonical_json(policy.document()), read_bytes(signatures, MAX_BYTES)
+            return canonical_json(policy.document()), read_bytes(signatures, MAX_BYTES), signatures
     return None

@@ -144,6 +144,20 @@ def test_p4_who_opens_a_hit_is_told_that_its_policy_does_not_allow_it(
     assert (why or "") in told.out
 
 
+def test_p4_the_file_whose_signatures_are_damaged_is_named(
+    store: Callable[[Hit], list[str | Path]], parties: Parties, tmp_path: Path
+) -> None:
+    policy = signed_policies(tmp_path / "policies")
+    damaged = tmp_path / "policies" / "other.signatures.json"
+    damaged.write_text("{}")
+    hit = hit_under(parties, policy, evidence(*SHOTS))
+    kept = (*store(hit), "--policies", tmp_path / "policies")
+
+    refused = verb("hits", "review", hit.hit_id, "--confirm", *kept)
+
+    assert (refused.status, str(damaged) in refused.err) == (3, True)
+
+
 def test_p4_who_opens_or_confirms_a_hit_without_policies_is_told_that_none_was_compared(
     store: Callable[[Hit], list[str | Path]], parties: Parties, tmp_path: Path
 ) -> None:
