@@ -111,6 +111,7 @@ def review(
         reading = _reading(reviews, person, hit)
         if reading is not None:
             _tell(f"the box read {reading.plate.reveal()}: {_words(reading)}")
+            _tell(f"the box took the vehicle for: {_vehicle(reading)}")
         outcome, reason = _outcome(reviews, person, hit)
         finding = reviews.decide(person, hit, outcome, own_key, reason=reason)
     if files:
@@ -225,6 +226,11 @@ def _reading(reviews: CaseReviews, person: ActingPerson, hit: str) -> BoxReading
 
 def _words(reading: BoxReading) -> str:
     return "the same as you" if reading.agrees else "not what you typed"
+
+
+def _vehicle(reading: BoxReading) -> str:
+    best = (f"{name} {share:.0%}" for name, share in reading.appearance.most_probable())
+    return ", ".join(best) or "kind and colour unknown"
 
 
 def _outcome(

@@ -46,6 +46,7 @@ from edge.desk.personal_keys import require_newest
 from edge.desk.refusals import RefusalRecorder
 from edge.desk.rights import JUDGES, DeskRight, DeskRole
 from edge.desk.store.database import DeskDatabase
+from edge.domain.appearance import UNKNOWN, Appearance
 from edge.domain.plates import PlateText
 from edge.errors import AccessError, UsageError
 from edge.formats.signing import SigningKey
@@ -89,11 +90,12 @@ class CaseView:
 
 @dataclass(frozen=True, slots=True)
 class BoxReading:
-    """The box's reading, given after the typing, and the outcomes that remain."""
+    """The box's reading and what it took the vehicle for, and the outcomes that remain."""
 
     plate: PlateText = field(repr=False)
     agrees: bool
     choices: tuple[FindingOutcome, ...]
+    appearance: Appearance = UNKNOWN
 
 
 class CaseReviews:
@@ -278,10 +280,11 @@ class CaseReviews:
             if kept is None or kept.typed is None:
                 raise _not_now(case, "gives its reading only after you typed the plate; type it")
             _require_later(case, kept, now)
-            plate = self._opened(connection, case).content.plate
+            told = self._opened(connection, case).content
             self._record(ReadingShown(hit_id, acting.name))
-        read = self._digest(case, plate)
-        return BoxReading(plate, kept.typed == read, _choices(case, kept, read))
+        read = self._digest(case, told.plate)
+        choices = _choices(case, kept, read)
+        return BoxReading(told.plate, kept.typed == read, choices, told.appearance)
 
     def choices(self, acting: ActingPerson, hit_id: str) -> tuple[FindingOutcome, ...]:
         """The outcomes that a person may choose after her judgement."""

@@ -94,6 +94,19 @@ class Appearance:
             and self.colours.get(stated.colour, 0.0) < LEAST_LIKELY
         )
 
+    def most_probable(self) -> tuple[tuple[str, float], ...]:
+        """The most probable kind and the most probable colour, as far as they are known.
+
+        Each is its value in `VehicleKind` or `Colour`, with its probability.
+        """
+        shares: tuple[Mapping[VehicleKind, float] | Mapping[Colour, float], ...]
+        shares = (self.kinds, self.colours)
+        return tuple(
+            max(((one.value, share) for one, share in known.items()), key=lambda one: one[1])
+            for known in shares
+            if known
+        )
+
 
 UNKNOWN = Appearance()
 """Nothing can be said of the vehicle."""

@@ -21,6 +21,7 @@ from edge.desk.personal_keys import personal_keys
 from edge.desk.reviewing import finding_payloads
 from edge.desk.rights import DeskRole
 from edge.desk.store.hits import DeskHits
+from edge.domain.appearance import Appearance, Colour, VehicleKind
 from edge.domain.reveal import MaskMethod
 from edge.errors import ExitCode
 from edge.privacy.hit import Hit
@@ -60,6 +61,10 @@ class Office:
             evidence(
                 Picture("vehicle", b"a jpeg of a vehicle", MaskMethod.MEANING),
                 Picture("place", b"a jpeg of a place", None, approved="2026-01-10"),
+                appearance=Appearance(
+                    {VehicleKind.CAR: 0.98, VehicleKind.VAN: 0.02},
+                    {Colour.BLACK: 0.29, Colour.BLUE: 0.71},
+                ),
             )
         )
         with self.desk.open_people(self.utc) as people:
@@ -127,6 +132,7 @@ def test_an_officer_types_her_answers_and_sees_the_reading_after_the_plate(
     assert f"{picture}\n" in done.err.replace("\r", "")
     assert f"{place}: the place, approved on 2026-01-10; not from the moment of the hit" in done.err
     assert f"the box read {PLATE}: the same as you" in done.err
+    assert "the box took the vehicle for: car 98%, blue 71%" in done.err
     assert "delete that folder" in done.err
     assert done.out.strip().startswith("finding 1: confirmed")
     assert PLATE not in done.out

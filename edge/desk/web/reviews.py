@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Final
+from zoneinfo import ZoneInfo
 
 from starlette.responses import PlainTextResponse, Response
 
@@ -28,6 +29,7 @@ from edge.desk.web.calls import CONTENT_POLICY, Call, WrongForm, see, sent_momen
 from edge.desk.web.sessions import form_token
 from edge.desk.web.words import DeskWords
 from edge.domain.plates import PlateFormatError, PlateText
+from edge.domain.reveal import PLATE_PICTURE, MaskMethod
 from edge.errors import AccessError, EdgeError, KeyFileError, PolicyError, UsageError
 from edge.formats.signing import SigningKey
 from edge.formats.timestamps import utc_text
@@ -60,6 +62,7 @@ class _Step:
     choices: tuple[FindingOutcome, ...]
     outcome: str = ""
     reason: str = ""
+    vehicle: str = ""
 
     @property
     def plate(self) -> str:
@@ -171,7 +174,7 @@ def _show(
         hit=view.hit,
         facts=facts,
         reason=claimed.reason.value,
-        pictures=_labelled(view.pictures, call.words),
+        pictures=_labelled(view.pictures, call.words, None if facts is None else facts.zone),
         local="" if facts is None else call.words.exact(view.hit.observed, facts.zone),
         utc=call.words.exact(view.hit.observed),
         line=line,
@@ -194,18 +197,28 @@ def _second_step(call: Call, hit_id: str, reviews: CaseReviews) -> _Step:
         if error.code != "E_CASE":
             raise
         return _Step(None, reviews.choices(acting, hit_id), *chosen)
-    return _Step(reading, reading.choices, *chosen)
+    return _Step(reading, reading.choices, *chosen, call.words.vehicle(reading.appearance))
 
 
-def _labelled(pictures: Sequence[Picture], words: DeskWords) -> list[tuple[str, str]]:
-    """Each picture with its label, as the page shows it."""
+def _labelled(
+    pictures: Sequence[Picture], words: DeskWords, zone: ZoneInfo | None
+) -> list[tuple[str, str]]:
+    """Each picture with its label: what it shows, its time if they differ, and what decided."""
+    differ = len({one.taken_at for one in pictures if one.taken_at is not None}) > 1
     labelled = []
     for number, one in enumerate(pictures, start=1):
         name = words.picture(one.name)
         if one.approved is not None:
             name = words("case.place_picture", date=words.day(one.approved))
+        elif differ and one.taken_at is not None:
+            name = f"{name}, {words.instant(one.taken_at, zone)}"
         label = words("case.picture", number=number, count=len(pictures), name=name)
-        labelled.append((label, _as_address(one)))
+        notes = []
+        if one.mask is MaskMethod.GEOMETRY and one.name != PLATE_PICTURE:
+            notes.append(words("case.by_geometry"))
+        if one.shows is not None:
+            notes.append(words("case.no_driver"))
+        labelled.append((f"{label}. {' '.join(notes)}" if notes else label, _as_address(one)))
     return labelled
 
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta, timezone
 from zoneinfo import ZoneInfo
 
+from edge.domain.appearance import Appearance
 from edge.formats.timestamps import parse_utc
 from edge.policy.notice.words import Words
 from edge.texts import LANGUAGES, Language, catalogue
@@ -36,6 +37,13 @@ class DeskWords:
         known = self._texts.get(f"court.picture.{name}")
         return self._words.set(known or self._texts["court.picture.other"])
 
+    def vehicle(self, appearance: Appearance) -> str:
+        """The most probable kind and colour with their probabilities; empty if none is known."""
+        return ", ".join(
+            f"{self(f'vehicle.{name}')} ({self._words.percent(round(share, 2))})"
+            for name, share in appearance.most_probable()
+        )
+
     def day(self, day: str) -> str:
         """A date such as 2026-11-30, written out."""
         return self._words.date(day)
@@ -49,6 +57,12 @@ class DeskWords:
         """A moment to the second, in a time zone or in UTC."""
         local = moment.astimezone(zone or timezone.utc)
         return f"{self._words.date(local.date().isoformat())}, {local:%H:%M:%S} {local.tzname()}"
+
+    def instant(self, moment: datetime, zone: ZoneInfo | None = None) -> str:
+        """A time of day to the tenth of a second, in a time zone or in UTC."""
+        local = moment.astimezone(zone or timezone.utc)
+        mark = "." if self.language == "en" else ","
+        return f"{local:%H:%M:%S}{mark}{local.microsecond // 100_000} {local.tzname()}"
 
     def parsed(self, text: str) -> datetime:
         """A moment as documents write it."""

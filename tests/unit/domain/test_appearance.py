@@ -90,3 +90,12 @@ def test_an_unknown_word_is_no_description(kind: str | None, colour: str | None)
 def test_a_vehicles_looks_are_not_in_its_repr() -> None:
     assert "car" not in repr(white_car()).casefold()
     assert "white" not in repr(white_car()).casefold()
+
+
+def test_the_most_probable_kind_and_colour_are_told_as_far_as_they_are_known() -> None:
+    assert white_car({VAN: 0.6, CAR: 0.4}, {GREY: 0.3, RED: 0.7}).most_probable() == (
+        ("van", 0.6),
+        ("red", 0.7),
+    )
+    assert white_car({CAR: 1.0}, {}).most_probable() == (("car", 1.0),)
+    assert UNKNOWN.most_probable() == ()

@@ -17,6 +17,7 @@ from edge.desk.request_terms import RequestKind, RequestProof
 from edge.desk.retention_terms import HoldReason
 from edge.desk.rights import DeskRole
 from edge.desk.web.calls import MENU
+from edge.domain.appearance import Colour, VehicleKind
 from edge.domain.rules import RuleKind
 from edge.policy.duties import DUTIES, FAULTS
 from edge.policy.notice.publication import publication
@@ -148,6 +149,7 @@ def test_p14_the_desk_uses_every_text_of_its_section_and_no_other() -> None:
         ("judgement", Judgement), ("outcome", FindingOutcome), ("reason", Reason)
     ):  # fmt: skip
         used |= {f"desk.{section}.{one.value}" for one in words}
+    used |= {f"desk.vehicle.{one.value}" for one in (*VehicleKind, *Colour)}
 
     assert used == keys("desk.")
 
