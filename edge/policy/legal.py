@@ -201,8 +201,10 @@ Counts = tuple[
 """How many, and of how many: `count` and `total` of `edge-anpr evaluate redaction --json`."""
 
 
-class ShownAtLevel(Strict):
+class ShownAtLevel(Grown):
     """What pictures of one level show of labelled vehicles."""
+
+    added: ClassVar[frozenset[str]] = frozenset({"others_blocks"})
 
     body_enough: Counts = Field(description="Vehicles with at least 60 % of the bodywork shown.")
     glass_leaks: Counts | None = Field(
@@ -210,6 +212,9 @@ class ShownAtLevel(Strict):
     )
     heads: Counts | None = Field(default=None, description="Heads of occupants shown.")
     people: Counts | None = Field(default=None, description="People outside, shown in part.")
+    others_blocks: Counts | None = Field(
+        default=None, description="Blocks of other vehicles, shown in part."
+    )
 
     def counts(self) -> Mapping[str, Counts]:
         """What was counted, by its name."""

@@ -189,7 +189,7 @@ accuracy:
   #   date:
   #   method: {{nl: , fr: , de: , en: }}
   #   levels:
-  #     vehicle: {{body_enough: [0, 1], glass_leaks: [0, 1], people: [0, 1]}}
+  #     vehicle: {{body_enough: [0, 1], glass_leaks: [0, 1], people: [0, 1], others_blocks: [0, 1]}}
 
 activation:
   @activation.not_before

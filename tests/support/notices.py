@@ -94,8 +94,12 @@ def long_notice() -> NoticeContent:
         "date": "2026-05-01",
         "method": said(SPECIAL),
         "levels": {
-            "vehicle": {"body_enough": [53, 60], "glass_leaks": [1, 58], "people": [0, 1250]},
-            "occupants": {"body_enough": [53, 60], "heads": [30, 32]},
+            "vehicle": {
+                "body_enough": [53, 60],
+                "glass_leaks": [1, 58],
+                "people": [0, 1250],
+                "others_blocks": [2, 4310],
+            },
         },
     }
     counts = {

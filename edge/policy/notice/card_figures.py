@@ -8,8 +8,12 @@ from __future__ import annotations
 from edge.policy.legal import ShownAtLevel
 
 CARD_FIGURES = {
-    "vehicle": ShownAtLevel(body_enough=(27, 32), glass_leaks=(1, 31), people=(1, 15)),
-    "driver": ShownAtLevel(body_enough=(27, 32), people=(1, 15)),
-    "occupants": ShownAtLevel(body_enough=(28, 32), heads=(4, 4), people=(1, 15)),
+    "vehicle": ShownAtLevel(
+        body_enough=(27, 32), glass_leaks=(1, 31), people=(1, 15), others_blocks=(0, 5358)
+    ),
+    "driver": ShownAtLevel(body_enough=(27, 32), people=(1, 15), others_blocks=(0, 5358)),
+    "occupants": ShownAtLevel(
+        body_enough=(28, 32), heads=(4, 4), people=(1, 15), others_blocks=(0, 5358)
+    ),
 }
 """By reveal level."""

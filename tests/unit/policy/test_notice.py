@@ -144,7 +144,12 @@ PICTURES: dict[str, Any] = {
     "date": "2026-01-10",
     "method": {language: f"Photos of gate 3 ({language})" for language in LANGUAGES},
     "levels": {
-        "vehicle": {"body_enough": [53, 60], "glass_leaks": [1, 58], "people": [0, 1250]},
+        "vehicle": {
+            "body_enough": [53, 60],
+            "glass_leaks": [1, 58],
+            "people": [0, 1250],
+            "others_blocks": [2, 4310],
+        },
         "driver": {"body_enough": [50, 60], "glass_leaks": [2, 58], "heads": [12, 14]},
         "occupants": {"body_enough": [53, 60], "glass_leaks": [58, 58], "heads": [30, 32]},
     },
@@ -189,6 +194,8 @@ def test_p6_the_shares_of_released_pictures_have_their_intervals() -> None:
     assert "can be seen in 53 of 60 pictures: 88.3 % (77.8 % to 94.2 %)" in vehicle
     assert "can be seen in 1 of 58 pictures: 1.7 % (0.3 % to 9.1 %)" in vehicle
     assert "a part of 0 can be seen: 0 % (0 % to 0.3 %)" in vehicle
+    assert " small squares of other vehicles, a part of 2 can be seen." in vehicle
+    assert "small squares" not in driver
     assert "whom the picture may show" not in vehicle
     assert "can be seen in 2 of 58 pictures" in driver
     assert "Of 14 people in a vehicle whom the picture may show, 12 can be seen" in driver
@@ -208,6 +215,38 @@ def test_p6_without_a_measurement_the_page_says_that_the_figures_are_from_elsewh
     count, total = CARD_FIGURES[reveal].body_enough
     assert str(count) in told
     assert str(total) in told
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_p6_of_a_level_that_the_site_has_not_measured_the_page_gives_the_cards_figures(
+    language: Language,
+) -> None:
+    """A site must not drop the figures of a level by measuring another one."""
+    words = plain_words(language)
+    own = PICTURES | {"levels": {"vehicle": PICTURES["levels"]["vehicle"]}}
+    told = shows("occupants", language, own)
+    assert words("accuracy.pictures_card") in told
+    assert words("accuracy.pictures_own") not in told
+    assert " 53 " not in told
+
+    content = policy(
+        rules=[hotlist_rule(reveal="vehicle"), hotlist_rule(id="second", reveal="occupants")]
+    )
+    content["accuracy"]["pictures"] = own
+    whole = page(facts(Policy.model_validate(content)))
+    both = words_of(section(whole, language, "accuracy")).replace("\N{NO-BREAK SPACE}", " ")
+    places = [
+        both.index(one)
+        for one in (
+            words("accuracy.pictures_own"),
+            words("rules.vehicle"),
+            PICTURES["method"][language],
+            words("accuracy.pictures_rest"),
+            words("rules.occupants"),
+        )
+    ]
+    assert places == sorted(places)
+    assert words("accuracy.pictures_card") not in both
 
 
 @pytest.mark.parametrize("pictures", [None, PICTURES])
@@ -235,6 +274,9 @@ def test_the_figures_from_elsewhere_are_those_of_the_model_card() -> None:
         assert figures.people is not None
         outside = counts("people outside of whom anything is shown", column)
         assert list(figures.people) == outside
+        assert figures.others_blocks is not None
+        others = counts("blocks of other vehicles shown", column)
+        assert list(figures.others_blocks) == others
     vehicle, occupants = CARD_FIGURES["vehicle"], CARD_FIGURES["occupants"]
     assert vehicle.glass_leaks is not None
     assert list(vehicle.glass_leaks) == counts("more than 3 % of the glass shown", 0)

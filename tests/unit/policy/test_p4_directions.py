@@ -193,6 +193,7 @@ SUBSTANTIVE: dict[str, list[object]] = {
     "accuracy.pictures.levels.*.glass_leaks": [[2, 58], None],
     "accuracy.pictures.levels.*.heads": [[8, 10], None],
     "accuracy.pictures.levels.*.people": [[1, 12], None],
+    "accuracy.pictures.levels.*.others_blocks": [[1, 4000], None],
     "evaluation.last.reference": [OTHER],
     "evaluation.last.date": ["2026-07-01"],
     "evaluation.last.outcome": [OTHER],
@@ -249,6 +250,7 @@ def fill(content: dict[str, Any]) -> None:
                 "glass_leaks": [1, 58],
                 "heads": [9, 10],
                 "people": [0, 12],
+                "others_blocks": [0, 4000],
             }
         },
     }

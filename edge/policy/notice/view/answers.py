@@ -91,8 +91,8 @@ class AccuracyView:
     """Shares as text.
 
     `wrong` is how many of 1000 vehicles may be misread or missed, `trial` whether the measurement
-    is too small or too bad for more than a trial. `pictures` has the levels that the rules use;
-    without `pictures_source` the figures are those of the model card.
+    is too small or too bad for more than a trial. `pictures` has the levels that the rules use and
+    that were measured at the place, `pictures_source` says how; `pictures_card` has the others.
     """
 
     vehicles: str
@@ -106,6 +106,7 @@ class AccuracyView:
     date: str
     pictures: tuple[LevelView, ...]
     pictures_source: PictureSource | None
+    pictures_card: tuple[LevelView, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,6 +224,10 @@ def accuracy(wording: PolicyWording) -> AccuracyView:
     """The accuracy of the box."""
     words, measured = wording.words, wording.policy.accuracy
     low, high = measured.interval
+    own: dict[str, ShownAtLevel] = {}
+    if measured.pictures is not None:
+        own.update(measured.pictures.levels.items())
+    rest = {level: shown for level, shown in CARD_FIGURES.items() if level not in own}
     return AccuracyView(
         vehicles=words.number(measured.vehicles),
         exact=words.number(measured.exact),
@@ -234,19 +239,19 @@ def accuracy(wording: PolicyWording) -> AccuracyView:
         trial=is_trial(wording.policy.legal.regime, measured.exact, measured.vehicles),
         method=wording.in_language(measured.method),
         date=words.date(measured.date),
-        pictures=tuple(_pictures(wording)),
+        pictures=tuple(_pictures(wording, own)),
         pictures_source=None
         if measured.pictures is None
         else PictureSource(
             wording.in_language(measured.pictures.method), words.date(measured.pictures.date)
         ),
+        pictures_card=tuple(_pictures(wording, rest)),
     )
 
 
-def _pictures(wording: PolicyWording) -> Iterator[LevelView]:
+def _pictures(wording: PolicyWording, measured: Mapping[str, ShownAtLevel]) -> Iterator[LevelView]:
     """What was found at each level that a rule uses and that was measured."""
-    words, own = wording.words, wording.policy.accuracy.pictures
-    measured: Mapping[str, ShownAtLevel] = CARD_FIGURES if own is None else dict(own.levels.items())
+    words = wording.words
     used = {rule.reveal for rule in wording.policy.rules}
     for level in REVEALS:
         if level not in used or level not in measured:
