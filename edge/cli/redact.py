@@ -143,6 +143,8 @@ def redact(
     if explain is not None:
         _require_explainable(recording, out, explain, level, force=force)
     networks = _networks(level, detector, second_look, manifest)
+    if explain is not None and networks is not None and networks.parser is None:
+        raise UsageError("--explain: the manifest names no scene parser; leave --explain out")
     preview = _Preview(level, show_plates, networks, wheel)
     camera = _camera(recording)
     if is_picture(recording):

@@ -304,6 +304,14 @@ def test_without_a_scene_parser_the_copy_shows_what_the_geometry_allows(
     assert "vehicles shown: 0 by meaning, 1 by geometry" in done.out
     assert blue_share(out) < 0.3 * blue_share(street)
 
+    # A map of nothing would look as if the parser had seen nothing.
+    new, drawn = tmp_path / "new.jpg", tmp_path / "map.png"
+    refused = product("redact", street, new, "--reveal", "vehicle", "--explain", drawn, *manifest)
+    assert refused.status == 2
+    assert "names no scene parser" in refused.error_lines[0]
+    assert not new.exists()
+    assert not drawn.exists()
+
 
 @pytest.mark.parametrize("fails", ["run", "nan"])
 def test_a_parser_that_fails_on_a_picture_leaves_it_to_the_geometry(
