@@ -132,6 +132,8 @@ def shown_pixels(
             by_meaning = level if level is not RevealLevel.DRIVER or inside.any() else _VEHICLE
             return ShownPixels(mask, MaskMethod.MEANING, by_meaning)
     mask = by_geometry & ~view.in_picture(forbidden, height, width)
+    # What is left beyond somebody who stands before the plate is not known to be its vehicle.
+    mask = _connected(mask, _touched(_around(plate).clipped(width, height)))
     mask = _with_plates(mask, plate, [*rest, *doubtful])
     return ShownPixels(mask, MaskMethod.GEOMETRY, _by_geometry(level))
 

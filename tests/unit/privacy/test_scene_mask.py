@@ -425,6 +425,20 @@ def test_p6_what_the_parser_suspects_is_masked_in_the_geometry_too(parser: OnnxS
     assert not inside(found.mask, walker).any()
 
 
+def test_p6_the_geometry_shows_nothing_beyond_somebody_who_carries_the_plate(
+    parser: OnnxSceneParser,
+) -> None:
+    carrier = Box(330, 300, 630, 600)
+    found = shown(parser, ((PERSON, carrier),), OCCUPANTS)
+
+    assert found.method is MaskMethod.GEOMETRY
+    assert (by_geometry(OCCUPANTS)[: int(carrier.y1) - 20]).any(), "it would be shown"
+    count, _ = cv2.connectedComponents(found.mask.astype(np.uint8))
+    assert count == 2
+    assert inside(found.mask, PLATE).all()
+    assert not found.mask[: int(carrier.y1)].any()
+
+
 def test_probabilities_that_are_no_numbers_show_the_plate_only(parser: OnnxSceneParser) -> None:
     scene = parser.parse(painted(HEIGHT, WIDTH, STREET), PLATE)
     broken = replace(scene, probabilities=np.full_like(scene.probabilities, np.nan))
