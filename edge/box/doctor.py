@@ -13,7 +13,7 @@ from edge.adapters.cameras.guarded_camera import GuardedCamera
 from edge.adapters.host.kernel_clock import kernel_clock
 from edge.adapters.host.machine import Load, load, machine
 from edge.adapters.host.system import SystemClock
-from edge.adapters.models.loading import PlateModels
+from edge.adapters.models.loading import PlateModels, load_scene_parser
 from edge.adapters.models.variants import FastestVariant
 from edge.adapters.models.weights import Manifest
 from edge.box.assembly import fastest_of, load_models
@@ -101,6 +101,7 @@ def examine(
         manifest = Manifest.load()
         fastest = fastest_of(settings.models, manifest, site.state_folder)
         models.append(load_models(settings.models, manifest, fastest))
+        load_scene_parser(manifest, settings.models.threads)  # a box does not start without it
         speed = examine_speed(models[0], settings.models, settings.cameras, busy)
         return [speed] if fastest is None or not fastest.ms else [of_variants(fastest), speed]
 

@@ -14,9 +14,11 @@ import pytest
 import yaml
 
 from edge.adapters.broker.embedded_broker import EmbeddedBroker
+from edge.adapters.models.weights import Manifest
 from edge.domain.schedule import DAYS
 from tests.e2e.test_live_run import LOGIN, PASSWORD, activate, live_site
 from tests.support.brokers import HOST, TestAuthority, free_port, tcp_server
+from tests.support.colour_parser import manifest_with_colour_parser
 from tests.support.live_cameras import NEEDS_RTSP, RtspServer, has_rtsp_server, looped
 from tests.support.product import CLIPS, product, verb
 from tests.support.shared_material import needs_shared
@@ -77,6 +79,28 @@ def test_doctor_times_the_variants_of_the_detector_once_and_an_override_ends_the
     write_yaml(made.folder / "site.yaml", settings)
 
     assert weights() is None
+
+
+@pytest.mark.parametrize("damage", ["missing", "altered"])
+def test_doctor_says_that_a_box_would_not_start_without_its_scene_parser(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, damage: str
+) -> None:
+    made = make_site(tmp_path, port=1)
+    manifest_with_colour_parser(tmp_path)
+    file = tmp_path / "colours.onnx"
+    if damage == "missing":
+        file.unlink()
+    else:
+        file.write_bytes(file.read_bytes()[:-1] + b"?")
+    listed = Manifest.load(tmp_path / "manifest.toml")
+    monkeypatch.setattr(Manifest, "load", lambda: listed)
+
+    done = verb("doctor", "--site", made.folder, "--skip", "broker", "--json")
+
+    speed = findings(done.json)["speed"]
+    assert speed["state"] == "bad"
+    assert "colours.onnx" in speed["text"]
+    assert done.json["able"] is False
 
 
 def test_p10_doctor_names_a_key_for_the_broker_that_others_can_read(tmp_path: Path) -> None:
