@@ -64,6 +64,9 @@ BETWEEN_SEATS = 0.15
 EDGE = 1.0
 """A plate this near to the picture's edge, in pixels, may be cut: its unit is not known."""
 
+NEAR_EDGE = 2 * FINER
+"""A windscreen this near to the left or right edge of the picture, in fine cells, may be cut."""
+
 _Floats = npt.NDArray[np.float32]
 _Cells = npt.NDArray[np.bool_]
 """Fine cells of the window, shape (rows, columns) times `FINER`."""
@@ -120,7 +123,7 @@ def shown_pixels(
     rest = other_plates(plate, others, height, width)
     doubtful = other_plates(plate, weak, height, width)
     view = _View.of(scene, plate)
-    inside = view.seats(level, wheel)
+    inside = view.seats(level, wheel, Box(0, 0, width, height))
     forbidden = view.forbidden(inside)
     if not _is_cut(plate, height, width) and not view.shows(inside, forbidden, rest):
         shown = view.shown(inside, forbidden, [protected_region(other) for other in rest])
@@ -183,13 +186,13 @@ class _View:
             cell=scene.window.width / size[0] / unit_of(plate),
         )
 
-    def seats(self, level: RevealLevel, wheel: WheelSide | None) -> _Cells:
+    def seats(self, level: RevealLevel, wheel: WheelSide | None, picture: Box) -> _Cells:
         """The cells where the level shows the vehicle's glass and who sits behind it."""
         cells = np.zeros(self.body.shape, np.bool_)
         if level is RevealLevel.OCCUPANTS:
             cells[:] = True
         elif level is RevealLevel.DRIVER and wheel is not None:
-            middles = self._middles()
+            middles = self._middles(picture)
             if middles is not None:
                 beside = BETWEEN_SEATS / self.cell
                 # Who looks at a vehicle from ahead sees its left side on the right.
@@ -199,15 +202,18 @@ class _View:
                     cells[:, : max(0, math.floor(min(middles) - beside))] = True
         return cells
 
-    def _middles(self) -> tuple[float, float] | None:
+    def _middles(self, picture: Box) -> tuple[float, float] | None:
         """The columns of the middle of the windscreen and of the plate.
 
-        None if no windscreen is certainly seen from ahead.
+        None if no windscreen is certainly seen from ahead, and whole from left to right. Outside of
+        the picture there is none, whatever the parser says of the grey there.
         """
         if self.plate.width < FRONTAL * self.plate.height:
             return None
         top = self._cells(self.plate)[0].start
-        glass = self.inside >= self.scene.sure
+        rows, columns = self._cells(picture)
+        glass: _Cells = np.zeros(self.inside.shape, np.bool_)
+        glass[rows, columns] = self.inside[rows, columns] >= self.scene.sure
         glass[top:] = False
         count, _, stats, _ = cv2.connectedComponentsWithStats(glass.astype(np.uint8))
         if count < 2:
@@ -219,7 +225,8 @@ class _View:
         off = abs(middle - own) * self.cell
         narrowest, widest = WINDSCREEN
         frontal = off <= OFF_CENTRE and narrowest <= width * self.cell <= widest
-        return (middle, own) if frontal else None
+        whole = columns.start + NEAR_EDGE < left and left + width < columns.stop - NEAR_EDGE
+        return (middle, own) if frontal and whole else None
 
     def forbidden(self, inside: _Cells) -> _Cells:
         """The cells that may show what the level masks, with their surroundings.

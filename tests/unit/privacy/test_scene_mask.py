@@ -154,6 +154,52 @@ def test_p6_where_no_windscreen_is_seen_from_ahead_the_level_of_the_driver_is_th
     assert np.array_equal(found.mask, vehicle.mask)
 
 
+@pytest.mark.parametrize("wheel", WheelSide)
+def test_glass_that_the_parser_sees_outside_of_the_picture_hides_no_driver(
+    parser: OnnxSceneParser, wheel: WheelSide
+) -> None:
+    """Around a picture is grey, of which a parser says anything; a camera may see one lane only."""
+    cut = Box(330, 225, 640, 480)
+    plate = PLATE.shifted(-cut.x1, -cut.y1)
+    pixels = inside(painted(HEIGHT, WIDTH, TWO_HEADS), cut)
+    height, width = pixels.shape[:2]
+    scene = parser.parse(pixels, plate)
+    rows = round(-scene.window.y1 / scene.window.height * scene.probabilities.shape[1])
+    scene.probabilities[:, : rows - 2] = 0
+    scene.probabilities[GLASS, : rows - 2] = 1
+
+    found = shown_pixels(plate, (), DRIVER, height, width, scene, wheel=wheel)
+
+    driver, other = (ON_THE_RIGHT, ON_THE_LEFT) if wheel is LEFT else (ON_THE_LEFT, ON_THE_RIGHT)
+    assert found.level is DRIVER
+    assert inside(found.mask, driver.shifted(-cut.x1, -cut.y1)).all()
+    assert not inside(found.mask, other.shifted(-cut.x1, -cut.y1)).any()
+
+
+@pytest.mark.parametrize("wheel", WheelSide)
+@pytest.mark.parametrize("cut", [Box(378, 0, 960, 540), Box(0, 0, 580, 540)])
+def test_p6_a_windscreen_that_the_picture_cuts_shows_no_driver(
+    parser: OnnxSceneParser, cut: Box, wheel: WheelSide
+) -> None:
+    """Where its middle is, is not known."""
+    plate = PLATE.shifted(-cut.x1, 0)
+    pixels = inside(painted(HEIGHT, WIDTH, TWO_HEADS), cut)
+    height, width = pixels.shape[:2]
+    scene = parser.parse(pixels, plate)
+    across = scene.probabilities.shape[2] / scene.window.width
+    left, right = (round((x - scene.window.x1) * across) for x in (0, width))
+    for beside in (slice(0, max(0, left)), slice(right, None)):
+        scene.probabilities[:, :, beside] = 0
+        scene.probabilities[SceneClass.BACKGROUND, :, beside] = 1
+
+    found = shown_pixels(plate, (), DRIVER, height, width, scene, wheel=wheel)
+    vehicle = shown_pixels(plate, (), VEHICLE, height, width, scene)
+
+    assert found.method is MaskMethod.MEANING
+    assert found.level is VEHICLE
+    assert np.array_equal(found.mask, vehicle.mask)
+
+
 def test_p6_without_a_known_wheel_the_level_of_the_driver_is_that_of_the_vehicle(
     parser: OnnxSceneParser,
 ) -> None:
