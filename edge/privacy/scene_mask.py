@@ -225,8 +225,9 @@ class _View:
         off = abs(middle - own) * self.cell
         narrowest, widest = WINDSCREEN
         frontal = off <= OFF_CENTRE and narrowest <= width * self.cell <= widest
-        whole = columns.start + NEAR_EDGE < left and left + width < columns.stop - NEAR_EDGE
-        return (middle, own) if frontal and whole else None
+        if left <= columns.start + NEAR_EDGE or left + width >= columns.stop - NEAR_EDGE:
+            return None
+        return (middle, own) if frontal else None
 
     def forbidden(self, inside: _Cells) -> _Cells:
         """The cells that may show what the level masks, with their surroundings.
