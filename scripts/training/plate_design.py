@@ -97,6 +97,8 @@ class Design:
     """Upper and lower end of the characters' area as shares of the height; None: all of it."""
     letter_share: float = 1.0
     """Height of the letters, which stand on the same line, as a share of the digits' height."""
+    first_ground: tuple[float, Colour] | None = None
+    """Another ground on a first share of the width."""
 
     @property
     def text(self) -> str:

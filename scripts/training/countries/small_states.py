@@ -65,6 +65,7 @@ switzerland = plates_of(
         *_swiss(4, "", (60, 150, 60)),  # agriculture
         *_swiss(4, "", (190, 120, 40)),  # working vehicles
         *_swiss(3, "", YELLOW),  # light motorcycles
+        *_swiss(1.5, "", (40, 80, 140)),  # exceptional vehicles: brown
         Series(
             2, ("$.&#####Z",), (replace(_CH_LONG, right=Band(34, BRIGHT_RED, "26", stars=False)),)
         ),
