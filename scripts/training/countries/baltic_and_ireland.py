@@ -9,6 +9,7 @@ from scripts.training.plate_design import (
     BLUE,
     BRIGHT_RED,
     GREEN,
+    LIGHT_RED,
     WHITE,
     YELLOW,
     Band,
@@ -154,7 +155,7 @@ _IE_PLATE = Design(
     border=BLACK,
 )
 _IE_OLD = replace(_IE_PLATE, left=None, ground=BLACK, ink=(200, 200, 200), border=None)
-_IE_OLDS = (_IE_OLD, _IE_OLD, replace(_IE_OLD, ground=BRIGHT_RED, ink=BLACK))
+_IE_OLDS = (_IE_OLD, _IE_OLD, replace(_IE_OLD, ground=LIGHT_RED, ink=BLACK))
 """Black ones, and the rear plates of 1969 to 1986."""
 
 

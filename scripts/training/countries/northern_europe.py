@@ -10,6 +10,7 @@ from scripts.training.plate_design import (
     BLUE,
     BRIGHT_RED,
     GREEN,
+    LIGHT_RED,
     ORANGE,
     WHITE,
     YELLOW,
@@ -187,7 +188,7 @@ norway = plates_of(
             ("@@@ /##", "@@@ /##", "@@@ /##T"),
             (replace(_NO_BARE, ground=BRIGHT_RED, ink=WHITE),),
         ),
-        Series(1, ("@@ /###",), (replace(_NO_BARE, ground=BRIGHT_RED),)),  # tests
+        Series(1, ("@@ /###",), (replace(_NO_BARE, ground=LIGHT_RED),)),  # tests
         Series(1, ("#####",), (replace(_NO_BARE, left=_NO_END, right=_NO_END),)),  # export
         Series(1, ("@@ /#####",), (replace(_NO_BARE, ground=BLACK, ink=WHITE),)),  # competitions
         Series(2, ("@@ /#####",), (replace(_NO_BARE, ground=BLACK, ink=YELLOW),)),  # closed areas
@@ -253,7 +254,7 @@ iceland = plates_of(
         Series(16, ("@@:/###",)),
         Series(14, ("@@ /@##",)),
         Series(10, ("@@ /@##", "@@:/###"), (replace(_IS_BARE, ink=BRIGHT_RED, border=BRIGHT_RED),)),
-        Series(3, ("RN /###",), (replace(_IS_BARE, ground=BRIGHT_RED, ink=BLACK, border=BLACK),)),
+        Series(3, ("RN /###",), (replace(_IS_BARE, ground=LIGHT_RED, ink=BLACK, border=BLACK),)),
         Series(2, ("@@ /@##", "@@ /###"), (replace(_IS_BARE, ground=_IS_OIL, border=BLACK),)),
         Series(3, ("CD @##",), (replace(_IS_BARE, ground=GREEN, ink=WHITE, border=WHITE),)),
         Series(5, ("@ ####", "@ #####"), (replace(_IS_BARE, ground=BLACK, ink=WHITE),)),  # veterans
