@@ -103,7 +103,7 @@ def examine(
         models.append(load_models(settings.models, manifest, fastest))
         load_scene_parser(manifest, settings.models.threads)  # a box does not start without it
         speed = examine_speed(models[0], settings.models, settings.cameras, busy)
-        return [speed] if fastest is None or not fastest.ms else [of_variants(fastest), speed]
+        return [*of_weights(settings.models, fastest), speed]
 
     build_s = BUILD_S if settings.models.provider == "tensorrt" else 0.0
     steps: dict[str, tuple[float, Callable[[], list[DoctorFinding]]]] = {
@@ -268,15 +268,23 @@ def examine_speed(
     )
 
 
-def of_variants(fastest: FastestVariant) -> DoctorFinding:
-    """The finding of which variant of the detector this CPU runs fastest."""
+def of_weights(settings: Models, fastest: FastestVariant | None) -> list[DoctorFinding]:
+    """Which detector the box uses and why; nothing where there is no choice."""
+    if settings.detector is not None:
+        text = (
+            f"{settings.detector} is used, because `models.detector` in site.yaml names it; "
+            "without that line the box chooses"
+        )
+        return [DoctorFinding("weights", FindingState.GOOD, text)]
+    if fastest is None or not fastest.ms:
+        return []
     times = ", ".join(f"{name} {ms:.1f} ms" for name, ms in fastest.ms.items())
     text = (
-        f"{fastest.name} is used on this CPU ({times} for a picture); `models.detector` in "
-        "site.yaml names another"
+        f"{fastest.name} is used on this CPU ({times} for a picture); to use another, name it as "
+        "`models.detector` in site.yaml"
     )
     figures = {f"{name}_ms": ms for name, ms in fastest.ms.items()}
-    return DoctorFinding("weights", FindingState.GOOD, text, figures=figures)
+    return [DoctorFinding("weights", FindingState.GOOD, text, figures=figures)]
 
 
 def _passes(second_look: SecondLook) -> int:

@@ -208,10 +208,11 @@ REGISTERS: Mapping[str, PlateRegister] = {
         (
             "Decree 243/2001 Sb. § 16; act 56/2001 Sb. § 7; decree 343/2014 Sb. § 23",
             _page("the Czech Republic"),
+            "registr-vozidel.cz: nový formát SPZ v Praze po 21 letech",
         ),
         {
             "since 2001; trailer, export": "dqzdddd",
-            "since 2025, Prague": "dqqqddd",
+            "since 2023, Prague": "dqqqddd",
             "motorcycle since 2001": "dqzddd dqdddd",
             "before 2001": "aa{1,2}dddd",
             "electric": "ELdddqq",
@@ -279,6 +280,7 @@ REGISTERS: Mapping[str, PlateRegister] = {
             "FZV, as kennzeichen-guide.de lists its plates (Deutschland kompakt)",
             "Wikipedia: Kfz-Kennzeichen (Deutschland)",
             "kennzeichenwelt.de: Diplomaten",
+            "Allianz: Versicherungskennzeichen (insurance plates, no Q)",
         ),
         {
             "since 1956; E electric, H oldtimer": "a{2,5}nd{0,3}[EH]?",
@@ -286,6 +288,7 @@ REGISTERS: Mapping[str, PlateRegister] = {
             "export": "a{1,3}nd{0,3}a",
             "authorities, THW, BP, BD, army Y, NATO X, embassy staff": "a{1,3}nd{0,5}",
             "diplomatic": "0nd{2,5}",
+            "insurance plate of a moped": "dddooo",
         },
     ),
     "Gibraltar": PlateRegister(
@@ -361,10 +364,12 @@ REGISTERS: Mapping[str, PlateRegister] = {
         (
             "Wikipedia: Targhe d'immatricolazione dell'Italia",
             "Wikipedia: Sigle automobilistiche italiane",
+            "assicurazione.auto.narkive.it: X del nuovo targhino dei ciclomotori",
         ),
         {
             "car since 1994; X trailer since 2013, Y local police, Z square": "iidddii",
             "motorcycle since 1994": "iid{5}",
+            "moped since 2006: no vowels, Q, 0, 1": "X[2-9B-DF-HJ-NPR-TV-Z]{5}",
             "1927 to 1994": "(?:aa|ROMA)d{5,6} (?:aa|ROMA)ad{5} (?:aa|ROMA)d{5}a (?:aa|ROMA)dadddd",
             "1927 to 1994, Milan": "(?:aa|ROMA)ddaddd",
             "trade, unsourced": "xxPd{5}",
@@ -423,6 +428,7 @@ REGISTERS: Mapping[str, PlateRegister] = {
         (
             "Grand-ducal regulation of 17 June 2003, as Tageblatt and the page below report it",
             _page("Luxembourg"),
+            "podalnici.cz: registrační značky vozidel v Lucembursku (trade)",
         ),
         {
             "since 2003; ZZ trade, CD diplomatic, AA authorities": "aadddd",
@@ -430,6 +436,7 @@ REGISTERS: Mapping[str, PlateRegister] = {
             "1966 to 1978": "adddd",
             "before 1966, and on request": "d{4,5}",
             "export": "ddddEXP",
+            "trade, with the year": "d{6}",
         },
     ),
     "Malta": PlateRegister(
@@ -510,11 +517,13 @@ REGISTERS: Mapping[str, PlateRegister] = {
         (
             _page("Norway"),
             "olavsplates.com: Norway",
+            "podalnici.cz: registrační značky vozidel v Norsku (trade)",
         ),
         {
             "car since 1971; EL, EK, EV electric, CD diplomatic": "aaddddd",
-            "motorcycle, trailer, tractor, trade": "aadddd",
-            "army, unsourced": "d{5}",
+            "motorcycle, trailer, tractor": "aadddd",
+            "trade; T: trailers": "aaaddT?",
+            "army, export": "d{5}",
         },
     ),
     "Poland": PlateRegister(
@@ -562,7 +571,8 @@ REGISTERS: Mapping[str, PlateRegister] = {
         {
             "since 1992, Bucharest": "Bd{2,3}roo",
             "since 1992, counties": "ooddroo",
-            "temporary, trial; diplomatic CD, CO, TC": "o{1,2}d{3,6}",
+            "temporary, leased; diplomatic CD, CO, TC": "o{1,2}d{3,6}",
+            "trial": "o{1,2}dddPROBE",
             "army, unsourced": "Ad{4,7}",
             "police, unsourced": "MAId{4,5}",
         },
@@ -637,10 +647,12 @@ REGISTERS: Mapping[str, PlateRegister] = {
             "kennzeichen-guide.de: Spanien",
             _page("Spain"),
             "Race: matrículas especiales, as Mallorca Zeitung reports it",
+            "elcorreoweb.es: todo sobre las matrículas y sus diversos colores (S, V, FV)",
         ),
         {
             "since 2000; taxi": "ddddsss",
             "C moped, E tractor, H historic, P, S, V temporary, R trailer": "[CEHPRSTV]ddddsss",
+            "tests of makers": "FVddddsss",
             "1971 to 2000": "a{1,2}dddda{1,2}",
             "before 1971; diplomatic CC, CD, OI, TA; army EA, ET, FN": "a{1,2}d{5,6}",
             "police, authorities": "(?:CGPC|CME|CNP|DGP|FAE|MF|MMA|PGC|PME)d{4,5}a{0,2}",

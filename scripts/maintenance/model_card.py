@@ -13,6 +13,12 @@ BEGIN, END = "<!-- figures of scripts/model-card -->", "<!-- end of figures -->"
 BREAKDOWNS = ("country", "lines", "height", "width", "light")
 UNITS = {"height": "{} px high", "width": "{} px wide"}
 SCHEMA = "edge-anpr/evaluate-images/1"
+BOXES_ONLY = "boxes:"
+COLUMNS = (
+    ("found", "recall_iou50", "recall_ci95"),
+    ("exact, end to end", "exact", "exact_ci95"),
+    ("exact, box given", "exact_given_box", "exact_given_box_ci95"),
+)
 
 DESCRIPTION = f"""\
 Write measured figures into a model card, between the lines
@@ -20,7 +26,9 @@ Write measured figures into a model card, between the lines
   {END}
 
 Each RESULT is what `edge-anpr evaluate images --json` printed; the title says what was measured.
-All groups of --by are shown, each share with its 95 % interval.
+All groups of --by are shown, each share with its 95 % interval. A title may begin with
+`{BOXES_ONLY}`: then only what the reader reads on the labelled boxes is shown, for pictures of
+plates without their surroundings, in which a detector has nothing to find.
 
 Exit status: 0 written, 1 a file cannot be used, 2 wrong usage."""
 
@@ -31,27 +39,30 @@ def figures(title: str, result: Mapping[str, Any]) -> str:
     for what in BREAKDOWNS:
         groups = result.get(f"by_{what}", {})
         rows += [(UNITS.get(what, "{}").format(name), one) for name, one in groups.items()]
-    detector, reader = (result["weights"][half] for half in ("detector", "reader"))
-    measured = (
-        f"{result['images']} photos, {result['plates']} plates; reader `{reader['name']}` "
-        f"(SHA-256 `{reader['sha256'][:12]}…`), detector `{detector['name']}`."
+    boxes_only = title.startswith(BOXES_ONLY)
+    columns = COLUMNS[-1:] if boxes_only else COLUMNS
+    detector, reader = (
+        f"{half} `{result['weights'][half]['name']}` "
+        f"(SHA-256 `{result['weights'][half]['sha256'][:12]}…`)"
+        for half in ("detector", "reader")
     )
     lines = [
-        f"### {title}",
+        f"### {title.removeprefix(BOXES_ONLY).strip()}",
         "",
-        measured,
+        f"{result['images']} photos, {result['plates']} plates; {reader}"
+        + ("." if boxes_only else f", {detector}."),
         "",
-        "| group | plates | found | exact, end to end | exact, box given |",
-        "| --- | --- | --- | --- | --- |",
+        f"| group | plates | {' | '.join(name for name, *_ in columns)} |",
+        f"| --- | --- |{' --- |' * len(columns)}",
     ]
-    keys = (("recall_iou50", "recall_ci95"), ("exact", "exact_ci95"),
-            ("exact_given_box", "exact_given_box_ci95"))  # fmt: skip
     lines += [
         f"| {name} | {one['plates']} | "
-        + " | ".join(_share(one[share], one[interval]) for share, interval in keys)
+        + " | ".join(_share(one[share], one[interval]) for _, share, interval in columns)
         + " |"
         for name, one in rows
     ]
+    if boxes_only:
+        return "\n".join(lines)
     calibration = result["calibration"]
     if calibration["ece"] is not None:
         lines += ["", f"Calibration error of single readings: {calibration['ece']:.3f}. "]

@@ -1,8 +1,8 @@
 """Simulate how a camera over the road sees a flat plate, cut out by a detector's box.
 
-The steps follow the light: dirt and shadow on the plate, its pose, the lens, the exposure, the
-sensor, the encoder, and the inexact box. Their strengths were set by eye, so that a person can
-still read nearly all plates. One plate in 25 is drawn much harder.
+The steps follow the light: dirt and shadow on the plate, which may be bent, its pose, the lens, the
+exposure, the sensor, the encoder, and the inexact box. Their strengths were set by eye, so that a
+person can still read nearly all plates. One plate in 25 is drawn much harder.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from scripts.training.plate_surface import (
     add_wear,
     as_bytes,
     as_floats,
+    bent,
     in_frame,
     near_infrared,
 )
@@ -30,6 +31,8 @@ from scripts.training.plates import FlatPlate
 Points = npt.NDArray[np.float64]
 HARD_SHARE = 0.04
 """Share of photographs with twice the blur, noise and darkness."""
+BENT_SHARE = 0.06
+"""Share of photographs of bent plates."""
 _NARROWEST, _WIDEST = 24.0, 300.0
 
 
@@ -58,7 +61,10 @@ def photograph(plate: FlatPlate, rng: Rng) -> PlatePhoto:
     size = max(8, round(face.shape[1] * texels)), max(6, round(face.shape[0] * texels))
     face = as_bytes(cv2.resize(face, size, interpolation=cv2.INTER_AREA))
     add_wear(face, rng, hard)
-    light = _posed(*in_frame(face, rng), width=width, infrared=infrared, rng=rng)
+    mounted, box = in_frame(face, rng)
+    if rng.random() < BENT_SHARE:
+        mounted, box = bent(mounted, box, rng)
+    light = _posed(mounted, box, width=width, infrared=infrared, rng=rng)
     _expose(light, rng, hard, infrared=infrared)
     light = _through_lens(light, width, rng, hard)
     _sense(light, width, rng, hard)

@@ -28,9 +28,22 @@ NEEDED = {
 """Modules that a training imports, with the names that people know them by."""
 
 
+def whole(least: int, multiple_of: int = 1) -> Callable[[str], int]:
+    """The type of an option that is a whole number from `least` on, or a multiple of one."""
+
+    def number(given: str) -> int:
+        value = int(given)
+        if value < least or value % multiple_of:
+            step = f", a multiple of {multiple_of}" if multiple_of > 1 else ""
+            raise argparse.ArgumentTypeError(f"{given}: at least {least}{step}")
+        return value
+
+    return number
+
+
 def training_parser(
     program: str, description: str, example: str, *, steps: int, batch: int, rate: float,
-    rendered: int,
+    rendered: int, fewest_rendered: int = 0,
 ) -> argparse.ArgumentParser:  # fmt: skip
     """A parser with the options of every training, and the defaults of this one."""
     parser = argparse.ArgumentParser(
@@ -54,12 +67,12 @@ def training_parser(
         metavar="ONNX",
         help="start from these float weights instead of random ones (fine-tuning)",
     )
-    add("--steps", type=int, default=steps, help="number of batches (default: %(default)s)")
-    add("--batch", type=int, default=batch, help="pictures in a batch (default: %(default)s)")
+    add("--steps", type=whole(1), default=steps, help="number of batches (default: %(default)s)")
+    add("--batch", type=whole(1), default=batch, help="pictures in a batch (default: %(default)s)")
     add("--rate", type=float, default=rate, help="highest learning rate (default: %(default)s)")
     add(
         "--rendered",
-        type=int,
+        type=whole(fewest_rendered),
         default=rendered,
         help="number of plates to render (default: %(default)s)",
     )
@@ -70,10 +83,10 @@ def training_parser(
         help="of the network's layers; auto times batches in each and takes the faster one "
         "(default: %(default)s)",
     )
-    add("--threads", type=int, help="threads of the CPU (default: PyTorch's choice)")
+    add("--threads", type=whole(1), help="threads of the CPU (default: PyTorch's choice)")
     add(
         "--workers",
-        type=int,
+        type=whole(0),
         default=1,
         help="processes that make pictures (default: %(default)s)",
     )
@@ -103,7 +116,10 @@ def train_with(module: str) -> Callable[[argparse.Namespace], int]:
 
 
 def run(train: Callable[[argparse.Namespace], int], given: argparse.Namespace) -> int:
-    """Run a training; when its data, fonts or folders cannot be used, 1 and one line on stderr."""
+    """Run a training; when its data, fonts or folders cannot be used, 1 and one line on stderr.
+
+    130 and one line when somebody stops it with Ctrl-C.
+    """
     try:
         for folder in (given.work, given.out or given.work):
             _make(folder)  # before hours of training, not after them
@@ -111,6 +127,24 @@ def run(train: Callable[[argparse.Namespace], int], given: argparse.Namespace) -
     except (DataError, EdgeError, MissingFontError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print(
+            f"stopped; call it again with --work {given.work} to continue from the last checkpoint",
+            file=sys.stderr,
+        )
+        return 130
+
+
+def checkpoint_of(folder: Path) -> Path:
+    """The checkpoint of a training.
+
+    Raises:
+        DataError: there is none.
+    """
+    file = folder / "last.pt"
+    if not file.is_file():
+        raise DataError(f"{file}: no checkpoint; train with this --work first")
+    return file
 
 
 def _make(folder: Path) -> None:

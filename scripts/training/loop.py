@@ -25,6 +25,7 @@ from torch import nn
 from torch.utils.data import DataLoader, IterableDataset
 
 from scripts.training.arithmetic import Arithmetic, Compute, LossOf, choose
+from scripts.training.command_line import checkpoint_of
 
 Batch = TypeVar("Batch")
 TRIAL = 83
@@ -224,10 +225,11 @@ def load_averaged(net: nn.Module, *folders: Path) -> int:
     returned step is that of the first training.
 
     Raises:
-        FileNotFoundError: a folder holds no checkpoint.
+        DataError: a folder holds no checkpoint.
     """
     states = [
-        torch.load(folder / "last.pt", map_location="cpu", weights_only=True) for folder in folders
+        torch.load(checkpoint_of(folder), map_location="cpu", weights_only=True)
+        for folder in folders
     ]
     weights = [state["averaged"]["net"] for state in states]
     mean = {

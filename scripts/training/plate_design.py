@@ -22,6 +22,7 @@ WHITE: Colour = (238, 240, 240)
 YELLOW: Colour = (20, 184, 246)
 RED: Colour = (44, 29, 141)
 BRIGHT_RED: Colour = (40, 30, 200)
+LIGHT_RED: Colour = (75, 75, 228)
 BLUE: Colour = (153, 51, 0)
 NAVY: Colour = (96, 44, 18)
 LIGHT_BLUE: Colour = (214, 160, 78)
@@ -97,6 +98,8 @@ class Design:
     """Upper and lower end of the characters' area as shares of the height; None: all of it."""
     letter_share: float = 1.0
     """Height of the letters, which stand on the same line, as a share of the digits' height."""
+    first_ground: tuple[float, Colour] | None = None
+    """Another ground on a first share of the width."""
 
     @property
     def text(self) -> str:

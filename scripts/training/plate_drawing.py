@@ -21,6 +21,9 @@ def draw(design: Design, rng: np.random.Generator) -> Pixels:
     ground, ink = _varied(design.ground, rng, 12), _varied(design.ink, rng, 10)
     picture = np.empty((height, width, 3), np.uint8)
     picture[:] = ground
+    if design.first_ground is not None:
+        share, colour = design.first_ground
+        picture[:, : round(share * width)] = _varied(colour, rng, 12)
     if design.scenery:
         _paint_scenery(picture, ground, rng)
     left, right = _bands(picture, design)

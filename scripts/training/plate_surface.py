@@ -1,4 +1,4 @@
-"""What is on a plate before a camera sees it: screws, dirt, shadow, drops, a dealer's frame."""
+"""What a plate is like before a camera sees it: screws, dirt, shadow, drops, a frame, bends."""
 
 from __future__ import annotations
 
@@ -147,3 +147,32 @@ def in_frame(face: Pixels, rng: Rng) -> tuple[Pixels, tuple[int, int, int, int]]
                 cv2.circle(alpha, (x, y), radius, (255,), -1, cv2.LINE_AA)
     merged = as_bytes(cv2.merge((*cv2.split(face), alpha)))
     return merged, (side, side, side + width, side + height)
+
+
+def bent(
+    mounted: Pixels, box: tuple[int, int, int, int], rng: Rng
+) -> tuple[Pixels, tuple[int, int, int, int]]:
+    """The mounted plate bowed in its middle, or with one end bent up or down; and its box.
+
+    Args:
+        mounted: BGRA.
+        box: where in it the plate lies: left, top, right and lower edge.
+        rng: draws how it is bent.
+    """
+    tall, wide = mounted.shape[:2]
+    most = (0.05 + 0.13 * rng.random()) * tall
+    along = np.linspace(0.0, 1.0, wide, dtype=np.float32)
+    if rng.random() < 0.5:
+        lower = 1 - (2 * along - 1) ** 2
+    else:
+        fold = 0.45 + 0.4 * rng.random()
+        lower = np.clip((along - fold) / (1 - fold), 0, 1)
+        lower = lower[::-1] if rng.random() < 0.5 else lower
+    lower = most * (1 - lower if rng.random() < 0.5 else lower)
+    room = int(np.ceil(most))
+    columns, rows = np.meshgrid(
+        np.arange(wide, dtype=np.float32), np.arange(tall + room, dtype=np.float32)
+    )
+    picture = cv2.remap(mounted, columns, rows - lower.astype(np.float32), cv2.INTER_LINEAR)
+    left, top, right, foot = box
+    return as_bytes(picture), (left, top, right, foot + room)

@@ -23,7 +23,14 @@ EXAMPLE = """\
 def main(arguments: list[str] | None = None) -> int:
     """Train and export; 0 when the weights are written."""
     parser = training_parser(
-        "train-covers", DESCRIPTION, EXAMPLE, steps=2000, batch=64, rate=4e-3, rendered=6000
+        "train-covers",
+        DESCRIPTION,
+        EXAMPLE,
+        steps=2000,
+        batch=64,
+        rate=4e-3,
+        rendered=6000,
+        fewest_rendered=1,
     )
     parser.add_argument(
         "--plates",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from scripts.training.command_line import run, train_with, training_parser
+from scripts.training.command_line import run, train_with, training_parser, whole
 
 DESCRIPTION = """\
 Train the plate detector on photographs and rendered plates.
@@ -52,17 +52,18 @@ def main(arguments: list[str] | None = None) -> int:
         metavar="WORK",
         help="--work of another training from the same start: write the mean of both weights",
     )
-    add("--size", type=int, default=416, help="input side, multiple of 32 (default: %(default)s)")
-    add("--export-size", type=int, help="input side of the written weights (default: --size)")
+    side = whole(64, multiple_of=32)
+    add("--size", type=side, default=416, help="input side, multiple of 32 (default: %(default)s)")
+    add("--export-size", type=side, help="input side of the written weights (default: --size)")
     add(
         "--small-size",
-        type=int,
+        type=side,
         default=320,
         help="input side in a first part with smaller pictures (default: %(default)s)",
     )
     add(
         "--small-steps",
-        type=int,
+        type=whole(0),
         default=0,
         help="number of batches of that first part (default: %(default)s)",
     )

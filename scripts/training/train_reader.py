@@ -28,7 +28,14 @@ the published weights as --start models/plate_reader.onnx, with a --rate of 2e-4
 def main(arguments: list[str] | None = None) -> int:
     """Train, export and calibrate; 0 when the weights are written."""
     parser = training_parser(
-        "train-reader", DESCRIPTION, EXAMPLE, steps=20_000, batch=64, rate=1e-3, rendered=40_000
+        "train-reader",
+        DESCRIPTION,
+        EXAMPLE,
+        steps=20_000,
+        batch=64,
+        rate=1e-3,
+        rendered=40_000,
+        fewest_rendered=1,
     )
     add = parser.add_argument
     add(

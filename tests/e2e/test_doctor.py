@@ -78,7 +78,9 @@ def test_doctor_times_the_variants_of_the_detector_once_and_an_override_ends_the
     settings["models"]["detector"] = "embedded-detector-float"
     write_yaml(made.folder / "site.yaml", settings)
 
-    assert weights() is None
+    named = weights()
+    assert named["text"].startswith("embedded-detector-float is used, because `models.detector` ")
+    assert not named.get("figures")
 
 
 @pytest.mark.parametrize("damage", ["missing", "altered"])

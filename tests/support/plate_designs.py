@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+from functools import cache
 
 import numpy as np
 import pytest
@@ -35,3 +36,10 @@ def designs(region: str) -> list[Design]:
     """DRAWN random designs of a region, always the same ones."""
     rng = np.random.default_rng(REGIONS.index(region))
     return [COUNTRIES[region](rng) for _ in range(DRAWN)]
+
+
+@cache
+def many_designs(region: str) -> tuple[Design, ...]:
+    """Ten times as many, so that rare plates are among them."""
+    rng = np.random.default_rng(REGIONS.index(region))
+    return tuple(COUNTRIES[region](rng) for _ in range(10 * DRAWN))

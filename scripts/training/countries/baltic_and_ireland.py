@@ -9,6 +9,7 @@ from scripts.training.plate_design import (
     BLUE,
     BRIGHT_RED,
     GREEN,
+    LIGHT_RED,
     WHITE,
     YELLOW,
     Band,
@@ -154,17 +155,19 @@ _IE_PLATE = Design(
     border=BLACK,
 )
 _IE_OLD = replace(_IE_PLATE, left=None, ground=BLACK, ink=(200, 200, 200), border=None)
+_IE_OLDS = (_IE_OLD, _IE_OLD, replace(_IE_OLD, ground=LIGHT_RED, ink=BLACK))
+"""Black ones, and the rear plates of 1969 to 1986."""
 
 
 def _county(rng: Rng, design: Design) -> Design:
-    """The name of the county in Irish above the characters, and a green edge for electric cars."""
+    """The name of the county in Irish above the characters; a green strip for electric cars."""
     parts = "".join(design.lines).replace(" ", "-").split("-")
     county = _IE_COUNTIES.get(parts[1], "") if len(parts) == 3 else ""
     if not county or design.left is None:
         return design
     name = Small(county, (0.54, 0.11), 0.105 * design.size[1], BLACK, "LiberationSans-Bold.ttf")
-    edge = GREEN if rng.random() < 0.06 else design.border
-    return replace(design, small=(name,), area=(0.17, 1.0), border=edge)
+    electric = Band(design.left.mm // 2, GREEN, "", stars=False) if rng.random() < 0.06 else None
+    return replace(design, small=(name,), area=(0.17, 1.0), right=electric)
 
 
 ireland = plates_of(
@@ -176,7 +179,7 @@ ireland = plates_of(
         Series(4, ("1&1-$-/&##", "0#-$-/&##", "9#-$-/&#")),
         Series(3, ("ZV /####", "ZV /#####"), (_IE_OLD, _IE_PLATE)),
         Series(2, ("ZZ /#####",), (replace(_IE_PLATE, left=None),)),
-        Series(4, ("@@@ /###", "&### /@@", "@@ /&###", "&## /@@@"), (_IE_OLD,)),
+        Series(4, ("@@@ /###", "&### /@@", "@@ /&###", "&## /@@@"), _IE_OLDS),
         Series(2, ("2#-D-CD##", "1#-D-CD#")),
         Series(2, ("1&1-$-/&####",), (replace(_IE_PLATE, left=None),)),  # owner's own make
     ),

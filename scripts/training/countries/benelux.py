@@ -125,7 +125,9 @@ def netherlands(rng: Rng) -> Design:
     """A Dutch plate: black on yellow, in fourteen series called sidecodes."""
     if rng.random() < 0.03:
         return _rare_dutch(rng)
-    code = chosen(rng, _NL_CODES)
+    kind = rng.random()
+    # Dark blue plates are for vehicles of before 1978, with four digits and two letters.
+    code = chosen(rng, _NL_CODES[:3] if 0.04 <= kind < 0.07 else _NL_CODES)
     letters = (
         _NL_LETTERS
         if code.count("@") > 2 or "###" in code or rng.random() < 0.5
@@ -144,14 +146,11 @@ def netherlands(rng: Rng) -> Design:
         border=BLACK if rng.random() < 0.5 else None,
         border_mm=2,
     )
-    kind = rng.random()
     if kind < 0.04:
         design = replace(design, ground=LIGHT_BLUE)
     elif kind < 0.07:
         design = replace(design, ground=NAVY, ink=WHITE, border=WHITE, left=None)
-    elif kind < 0.09:
-        design = replace(design, ground=GREEN, ink=BLACK if rng.random() < 0.5 else WHITE)
-    elif kind < 0.12:  # a repeated plate on a bicycle carrier
+    elif kind < 0.10:  # a repeated plate on a bicycle carrier
         design = replace(design, ground=WHITE)
     shape = rng.random()
     if shape < 0.10:
@@ -163,8 +162,10 @@ def netherlands(rng: Rng) -> Design:
         design = replace(
             design, lines=motorcycle, size=(210, 143), text_mm=50, left=european("NL", 26)
         )
-    elif shape < 0.18:
+    elif shape < 0.18 and design.ground != NAVY:
         moped = fill(rng, pick(rng, ("@-###-@@", "##-@@@-#")), _NL_LETTERS)
+        if rng.random() < 0.5:  # those up to 25 km/h
+            design = replace(design, ground=(160, 80, 20), ink=WHITE, border=WHITE)
         design = replace(
             design, lines=two_lines(moped), size=(145, 125), text_mm=44, left=european("NL", 20)
         )
@@ -214,6 +215,8 @@ def luxembourg(rng: Rng) -> Design:
             (1, "ZZ ####"),
             (1, "AA ####"),
             (1, "#### EXP"),
+            (3, "####~2#"),
+            (2, "@@ &#"),
         ],
     )
     printed = fill(rng, pattern, letters)
@@ -229,17 +232,24 @@ def luxembourg(rng: Rng) -> Design:
         left=european("L"),
         border=BLACK if rng.random() < 0.4 else None,
     )
-    if kind < 0.04:
-        design = replace(design, ground=WHITE, ink=GREEN)
-    elif kind < 0.07:
-        design = replace(design, ground=GREEN, ink=WHITE, border=None)
-    elif kind < 0.10:  # before 2003
+    if pattern == "####~2#":  # trade, with the year
+        return replace(design, ground=BRIGHT_RED, ink=WHITE, border=None)
+    if pattern == "@@ &#":  # mopeds
+        return replace(
+            design, lines=two_lines(printed, " "), size=(140, 120), text_mm=44, left=None
+        )
+    if kind < 0.04:  # before 2003; the oldest of them white on black
         design = replace(design, lines=(fill(rng, "@@ ###", letters),), left=None)
         printed = design.lines[0]
+        if kind < 0.01:
+            design = replace(design, ground=BLACK, ink=WHITE, border=None)
     shape = rng.random()
     if shape < 0.1 and " " in printed:
         return replace(
-            design, lines=two_lines(printed, " "), size=(340, 210), left=european("L", 40)
+            design,
+            lines=two_lines(printed, " "),
+            size=(340, 210),
+            left=european("L", 40) if design.left else None,
         )
     if shape < 0.15 and " " in printed:
         return replace(
@@ -247,6 +257,6 @@ def luxembourg(rng: Rng) -> Design:
             lines=two_lines(printed, " "),
             size=(210, 140),
             text_mm=50,
-            left=european("L", 26),
+            left=european("L", 26) if design.left else None,
         )
     return design

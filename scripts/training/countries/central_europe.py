@@ -14,6 +14,7 @@ from scripts.training.plate_design import (
     GOLD,
     GREEN,
     LIGHT_GREEN,
+    ORANGE,
     WHITE,
     YELLOW,
     Band,
@@ -61,7 +62,8 @@ def germany(rng: Rng) -> Design:
     elif kind < 0.035:
         lines = (f"{pick(rng, ('0', pick(rng, _DE_DISTRICTS)))}|{fill(rng, '&#~&##')}",)
     elif kind < 0.06:
-        lines = (f"{pick(rng, _DE_DISTRICTS)}|{fill(rng, pick(rng, ('06###', '06##', '07###')))}",)
+        number = fill(rng, pick(rng, ("06###", "06##", "07###", "05###")))
+        lines = (f"{pick(rng, _DE_DISTRICTS)}|{number}",)
         ink = BRIGHT_RED
     else:
         district = pick(rng, _DE_DISTRICTS)
@@ -132,8 +134,14 @@ _DE_RARE = Design(
 )
 
 
+_DE_INSURED = replace(_DE_RARE, size=(106, 130), border_mm=1.5)
+
+
 def _german_end(rng: Rng, design: Design) -> Design:
-    """Day, month and year on which a short-term or an export plate ends."""
+    """Day, month and year on which a short-term or an export plate ends; a moped's year."""
+    if design.size == _DE_INSURED.size:
+        year = Small(f"GDV {2020 + int(rng.random() * 8)}", (0.5, 0.9), 10, design.ink)
+        return replace(design, small=(year,), area=(0.0, 0.85))
     right = design.right
     if right is None:
         return design
@@ -165,6 +173,13 @@ _rare_german = plates_of(
         Series(2, ("BP|&#-&##", "THW|&####", "BD|&#-&##", "X|&###")),
         Series(2, ("$|&###", "$|&####", "$|&##")),  # authorities
         Series(2, ("$|@@/ &##", "$|@/ &###"), (replace(_DE_RARE, ground=BLACK, ink=WHITE),)),
+        Series(  # insurance plates of mopeds, in another colour each year
+            4,
+            ("###/@@@",),
+            tuple(replace(_DE_INSURED, ink=ink, border=ink) for ink in (BLACK, BLUE, GREEN)),
+            "ABCDEFGHIJKLMNOPRSTUVWXYZ",
+            formats=(Format(1.0, _DE_INSURED.size, 49, 0),),
+        ),
     ),
     heads=tuple(_DE_DISTRICTS),
     formats=(Format(0.15, (340, 200), 75, 42),),
@@ -245,25 +260,49 @@ _AT_RARE = Design(
     mark=BRIGHT_RED,
 )
 _AT_OLD = replace(_AT_RARE, ground=BLACK, ink=WHITE, left=None, edges=())
+_AT_BLUE = replace(_AT_RARE, ground=BLUE, ink=WHITE, left=None, edges=())
+_AT_RED = replace(_AT_RARE, ground=BRIGHT_RED, ink=WHITE, edges=())
+_AT_UNTIL = Band(34, BRIGHT_RED, "", stars=False)
+
+
+def _austrian_end(rng: Rng, design: Design) -> Design:
+    """The year in which a temporary plate ends, on its red strip."""
+    if design.right is None:
+        return design
+    x = 1 - 0.5 * design.right.mm / design.size[0]
+    year = Small(f"{20 + int(rng.random() * 8)}", (x, 0.5), 0.6 * design.right.mm, WHITE, DIN[0])
+    return replace(design, small=(year,))
+
+
 _rare_austrian = plates_of(
     (_AT_RARE,),
     (
         Series(3, ("$ &##./###", "$ &#./###"), (_AT_OLD,), heads=tuple("WNOSTKBV")),  # until 1989
         Series(3, ("WD*/&####", "WD*/&###", "GD*/&###")),  # diplomatic
         Series(2, ("BP*/&####", "BH*/&####", "BB*/&###", "PT*/&###")),  # authorities
-        Series(3, ("$*/&###@", "$*/&##@@"), (replace(_AT_RARE, ground=GREEN, ink=WHITE),)),
-        Series(2, ("$*/&###@", "$*/&##@@"), (replace(_AT_RARE, ground=BLUE, ink=WHITE),)),  # trade
-        Series(2, ("$*/&####", "$*/&###"), (replace(_AT_RARE, ground=BRIGHT_RED),)),  # repeated
+        # Colours: KFG 1967, § 49.
+        Series(3, ("$*/&###@", "$*/&##@@"), (replace(_AT_BLUE, ground=GREEN),)),  # transfer
+        Series(2, ("$*/&###@", "$*/&##@@"), (_AT_BLUE,)),  # trade
+        Series(1, ("$*/&###@", "$*/&##@@"), (replace(_AT_BLUE, right=_AT_UNTIL),)),  # temporary
+        Series(2, ("$*/&###@", "$*/&##@@"), (_AT_RED, replace(_AT_RED, left=None))),  # repeated
+        Series(
+            2,
+            ("$ /&##@", "$ /&#@@"),  # mopeds
+            (replace(_AT_RED, left=None),),
+            formats=(Format(1.0, (115, 150), 44, 0),),
+        ),
         Series(3, ("$*/&##@@",), (replace(_AT_RARE, left=None),)),  # until 2002
     ),
     letters=_AT_LETTERS,
     heads=(*_AT_ONE, *_AT_TWO),
     formats=(Format(0.15, (300, 200), 67, 44),),
+    finish=_austrian_end,
 )
 
 
 # --- Poland --------------------------------------------------------------------------------
 _PL_LETTERS = "ACEFGHJKLMNPRSTUVWXY"
+_PL_OLD_LETTERS = "ABCDEFGHIJKLMNOPRSTUVWXYZ"
 _PL_TWO = (
     "BI BL CB CG CT CW DB DJ DL DW EL EP ES EZ FG FZ GA GD GS KK KN KR KT LB LC LU LZ NE NO "
     "OP PK PL PN PO PY RK RP RT RZ SB SC SD SG SH SI SJ SK SL SM SO SR ST SW SY SZ TK WA WB "
@@ -310,11 +349,12 @@ def poland(rng: Rng) -> Design:
     kind = rng.random()
     if kind < 0.06:
         design = replace(design, ground=LIGHT_GREEN)
-    elif kind < 0.08:
-        design = replace(design, ground=BLACK, ink=WHITE, left=None, mark=None, border=WHITE)
-    elif kind < 0.10:
-        design = replace(design, ground=YELLOW)
-    elif kind < 0.13:
+    elif kind < 0.08:  # until 2000
+        old = pick(rng, _PL_THREE) + ":" + fill(rng, pick(rng, ("####", "###@")), _PL_OLD_LETTERS)
+        design = replace(
+            design, lines=(old,), ground=BLACK, ink=WHITE, left=None, mark=None, border=WHITE
+        )
+    elif kind < 0.11:
         letter = pick(rng, "BCDEFGKLNOPRSTWZ")
         own = (
             letter + fill(rng, "#") + ":" + fill(rng, pick(rng, ("@@@", "@@@@", "@@@@@", "@@@##")))
@@ -384,8 +424,10 @@ def czech_republic(rng: Rng) -> Design:
     kind = rng.random()
     if kind < 0.72:
         printed = f"{fill(rng, '&')}{region}{fill(rng, '#')}:{fill(rng, '####')}"
-    elif kind < 0.86:
+    elif kind < 0.83:
         printed = f"{fill(rng, '&')}{region}{fill(rng, '@', _CZ_LETTERS)}:{fill(rng, '####')}"
+    elif kind < 0.86:  # Prague since 2023
+        printed = fill(rng, "&A@:@###", _CZ_LETTERS)
     elif kind < 0.90:
         printed = f"EL{fill(rng, '&')}:{fill(rng, '##@@', _CZ_LETTERS)}"
     elif kind < 0.94:
@@ -408,8 +450,8 @@ def czech_republic(rng: Rng) -> Design:
     )
     if 0.90 <= kind < 0.94:
         design = replace(design, left=None if rng.random() < 0.6 else design.left)
-    elif kind > 0.985:
-        design = replace(design, ground=YELLOW)
+        if kind < 0.905:  # lorries and buses
+            design = replace(design, ground=pick(rng, (ORANGE, YELLOW)))
     shape = rng.random()
     if shape < 0.08 and ":" in printed:
         return replace(

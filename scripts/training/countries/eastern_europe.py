@@ -113,7 +113,21 @@ _BG_PLATE = Design(
 _BG_OLD = replace(
     _BG_PLATE, left=Band(40, BLUE, "BG", stars=False, flag=(WHITE, (90, 150, 0), (40, 40, 200)))
 )
-_BG_RED = replace(_BG_PLATE, ink=BRIGHT_RED, border=BRIGHT_RED)
+_BG_UNTIL = replace(_BG_PLATE, right=Band(34, BRIGHT_RED, "", stars=False))
+
+
+def _bulgarian_end(rng: Rng, design: Design) -> Design:
+    """The month in which a temporary plate ends, on its red strip."""
+    if design.right is None:
+        return design
+    x = 1 - 0.5 * design.right.mm / design.size[0]
+    month, year = f"{1 + int(rng.random() * 12):02d}", f"{20 + int(rng.random() * 8)}"
+    tall = 0.55 * design.right.mm
+    return replace(
+        design, small=(Small(month, (x, 0.32), tall, WHITE), Small(year, (x, 0.68), tall, WHITE))
+    )
+
+
 bulgaria = plates_of(
     (_BG_PLATE, _BG_PLATE, _BG_PLATE, _BG_OLD),
     (
@@ -121,7 +135,7 @@ bulgaria = plates_of(
         Series(4, ("$ ####/ @",)),  # motorcycles
         Series(4, ("$ ####/ E@",)),  # trailers
         Series(4, ("EA ####/ @@", "EB ####/ @@"), (replace(_BG_PLATE, ink=GREEN, border=GREEN),)),
-        Series(3, ("### T/ ###", "### H/ ###", "### B/ ###"), (_BG_RED,)),
+        Series(3, ("### T/ ###", "### H/ ###", "### B/ ###"), (_BG_UNTIL,)),  # temporary
         Series(2, ("BA /### ###", "CP /## ####"), (replace(_BG_PLATE, left=None),)),
         Series(2, ("C ####", "CC ####"), (replace(_BG_PLATE, ground=BRIGHT_RED, ink=WHITE),)),
         Series(2, ("$ @@@@@@", "$ @@@@")),
@@ -132,6 +146,7 @@ bulgaria = plates_of(
         "PK PP T TX X Y".split()
     ),
     formats=_FORMATS,
+    finish=_bulgarian_end,
 )
 
 # --- Ukraine -------------------------------------------------------------------------------
@@ -317,6 +332,7 @@ _RO_COUNTIES = (
     "SB SJ SM SV TL TM TR VL VN VS"
 ).split()
 _RO_LETTERS = "ABCDEFGHJKLMNPRSTUVWXYZ"
+_RO_TOWNS = ("CLUJ-NAPOCA", "BRASOV", "PLOIESTI", "VOLUNTARI-IF", "SIGHISOARA-MS", "DEVA")
 
 
 def romania(rng: Rng) -> Design:
@@ -326,10 +342,14 @@ def romania(rng: Rng) -> Design:
     numbers = "###" if bucharest and rng.random() < 0.8 else "##"
     ink, tail = BLACK, fill(rng, f"{numbers} @@@", _RO_LETTERS)
     kind = rng.random()
-    if kind < 0.06:
-        ink, tail = BRIGHT_RED, fill(rng, pick(rng, ("0#####", "&#####", "&###")))
+    if kind < 0.06:  # temporary, dealers
+        ink, tail = BRIGHT_RED, fill(rng, pick(rng, ("0&####", "0&###", "&###", "### PROBE")))
     elif kind < 0.08:
-        head, tail = pick(rng, ("CD", "TC", "CO")), fill(rng, "### ###")
+        ink, head, tail = BLUE, pick(rng, ("CD", "TC", "CO")), fill(rng, "### ###")
+    elif kind < 0.09:  # leased, and owners from abroad: with the month of the end
+        tail = fill(rng, "&#####")
+    elif kind < 0.10:  # army
+        head, tail = "A", fill(rng, pick(rng, ("####", "#####", "######")))
     band = european("RO")
     if rng.random() < 0.1:
         band = Band(42, BLUE, "RO", stars=False, flag=(BLUE, GOLD, BRIGHT_RED))
@@ -344,10 +364,21 @@ def romania(rng: Rng) -> Design:
         left=band,
         border=ink,
     )
-    if 0.08 <= kind < 0.11:
+    if 0.08 <= kind < 0.09:
+        year, month = f"{20 + int(rng.random() * 10)}", f"{1 + int(rng.random() * 12):02d}"
+        return replace(
+            design,
+            right=Band(32, BRIGHT_RED, "", stars=False),
+            small=(Small(year, (0.969, 0.3), 20, WHITE), Small(month, (0.969, 0.68), 20, WHITE)),
+        )
+    if 0.10 <= kind < 0.13:
         design = replace(design, ink=GREEN, border=GREEN)
-    elif 0.11 <= kind < 0.12:
-        design = replace(design, ground=YELLOW)
+    elif 0.13 <= kind < 0.14:  # of a municipality: mopeds, tractors, trams
+        number = fill(rng, pick(rng, ("####", "#####", "######")))
+        town = Small(pick(rng, _RO_TOWNS), (0.5, 0.13), 16, BLACK)
+        return replace(
+            design, lines=(number,), left=None, ground=YELLOW, small=(town,), area=(0.2, 1.0)
+        )
     shape = rng.random()
     if shape < 0.06:
         return replace(

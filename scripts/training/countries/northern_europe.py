@@ -10,6 +10,7 @@ from scripts.training.plate_design import (
     BLUE,
     BRIGHT_RED,
     GREEN,
+    LIGHT_RED,
     ORANGE,
     WHITE,
     YELLOW,
@@ -17,6 +18,7 @@ from scripts.training.plate_design import (
     Colour,
     Design,
     Rng,
+    Small,
     european,
     fill,
     personal_text,
@@ -56,6 +58,8 @@ def denmark(rng: Rng) -> Design:
         design = replace(design, ground=BLACK, ink=WHITE, border=WHITE, left=None)
     elif kind < 0.22:
         design = replace(design, lines=(fill(rng, "## ###"),), left=None)
+    elif kind < 0.26:  # vans that are used privately too
+        return replace(design, first_ground=(0.4 if design.left else 0.33, YELLOW))
     shape = rng.random()
     if shape < 0.12 and kind >= 0.06 and design.lines[0] == printed:
         first, second, third = printed.split(" ")
@@ -107,6 +111,19 @@ _SE_PLATE = Design(
     mark=(70, 140, 190),
 )
 _SE_BARE = replace(_SE_PLATE, left=None)
+
+
+def _swedish_end(rng: Rng, design: Design) -> Design:
+    """Day and month on the left, and the year on the right, of a temporary plate."""
+    if design.ground != BRIGHT_RED or len(design.lines) > 1:
+        return design
+    day, month = 1 + int(rng.random() * 28), 1 + int(rng.random() * 12)
+    dates = ((f"{day:02d}", 0.03, 0.3), (f"{month:02d}", 0.03, 0.7), ("26", 0.97, 0.5))
+    room = Band(28, BRIGHT_RED, "", stars=False)
+    small = tuple(Small(date, (x, y), 20, WHITE) for date, x, y in dates)
+    return replace(design, left=room, right=room, small=small)
+
+
 sweden = plates_of(
     (_SE_PLATE, _SE_PLATE, _SE_PLATE, _SE_BARE),
     (
@@ -114,8 +131,9 @@ sweden = plates_of(
         Series(24, ("@@@ /##@",), letters="ABCDEFGHJKLMNPRSTUWXYZ"),
         Series(6, ("@@@:/###",), (_SE_BARE,)),
         Series(4, ("@@@ /###T", "@@@ /##@T"), (replace(_SE_PLATE, ground=YELLOW),)),
-        Series(2, ("@@@ /###",), (replace(_SE_PLATE, ground=BRIGHT_RED, left=None),)),  # trade
-        Series(2, ("@@@ /###",), (replace(_SE_BARE, ground=GREEN, ink=WHITE, border=WHITE),)),
+        Series(2, ("@@@ /###", "@@@ /##@"), (replace(_SE_BARE, ground=BRIGHT_RED, ink=WHITE),)),
+        Series(2, ("@@@ /###",), (replace(_SE_BARE, ground=(80, 170, 60)),)),  # trade
+        Series(1, ("@@@ /###",), (replace(_SE_BARE, ground=ORANGE),)),  # competitions
         Series(
             2,
             ("@@ ### C", "@@ ### A", "@@ ### D"),
@@ -126,6 +144,7 @@ sweden = plates_of(
     ),
     letters=_SE_LETTERS,
     formats=(Format(0.09, (195, 150), 56, 26), Format(0.05, (280, 200), 76, 36)),
+    finish=_swedish_end,
 )
 
 
@@ -142,6 +161,21 @@ _NO_PLATE = Design(
 )
 _NO_BARE = replace(_NO_PLATE, left=None)
 _NO_GREEN: Colour = (80, 170, 60)
+_NO_END = Band(30, BRIGHT_RED, "", stars=False)
+
+
+def _norwegian_end(rng: Rng, design: Design) -> Design:
+    """Day and month on which an export plate ends, in its two red strips."""
+    if design.left != _NO_END:
+        return design
+    day, month = 1 + int(rng.random() * 28), 1 + int(rng.random() * 12)
+    small = (
+        Small(f"{day:02d}", (0.03, 0.5), 20, WHITE),
+        Small(f"{month:02d}", (0.97, 0.5), 20, WHITE),
+    )
+    return replace(design, small=small)
+
+
 norway = plates_of(
     (_NO_PLATE, _NO_PLATE, _NO_BARE),
     (
@@ -149,7 +183,14 @@ norway = plates_of(
         Series(12, ("EL /#####", "EK /#####", "EV /#####", "EB /#####")),
         Series(8, ("@@ /#####",), (replace(_NO_PLATE, ground=_NO_GREEN),)),  # vans
         Series(7, ("@@ /####",)),  # motorcycles, trailers, tractors
-        Series(3, ("@@ /####",), (replace(_NO_BARE, ground=BRIGHT_RED, ink=WHITE),)),  # trade
+        Series(  # trade; T: trailers
+            2,
+            ("@@@ /##", "@@@ /##", "@@@ /##T"),
+            (replace(_NO_BARE, ground=BRIGHT_RED, ink=WHITE),),
+        ),
+        Series(1, ("@@ /###",), (replace(_NO_BARE, ground=LIGHT_RED),)),  # tests
+        Series(1, ("#####",), (replace(_NO_BARE, left=_NO_END, right=_NO_END),)),  # export
+        Series(1, ("@@ /#####",), (replace(_NO_BARE, ground=BLACK, ink=WHITE),)),  # competitions
         Series(2, ("@@ /#####",), (replace(_NO_BARE, ground=BLACK, ink=YELLOW),)),  # closed areas
         Series(2, ("CD /#####",), (replace(_NO_BARE, ground=BLUE, ink=YELLOW),)),
         Series(1, ("#####",), (replace(_NO_BARE, ground=ORANGE),)),  # army
@@ -157,6 +198,7 @@ norway = plates_of(
     ),
     letters="ABCDEFHJKLNPRSTUVXYZ",
     formats=(Format(0.06, (240, 130), 50, 26), Format(0.08, (285, 200), 76, 36)),
+    finish=_norwegian_end,
 )
 
 
@@ -203,6 +245,8 @@ _IS_PLATE = Design(
     mark=(60, 160, 60),
 )
 _IS_BARE = replace(_IS_PLATE, left=None)
+_IS_OIL: Colour = (20, 160, 220)
+"""Dark yellow: vehicles with untaxed diesel."""
 iceland = plates_of(
     (_IS_PLATE, _IS_PLATE, _IS_BARE, replace(_IS_PLATE, mark=YELLOW), _IS_BARE),
     (
@@ -210,7 +254,8 @@ iceland = plates_of(
         Series(16, ("@@:/###",)),
         Series(14, ("@@ /@##",)),
         Series(10, ("@@ /@##", "@@:/###"), (replace(_IS_BARE, ink=BRIGHT_RED, border=BRIGHT_RED),)),
-        Series(3, ("@@ /@##",), (replace(_IS_PLATE, ground=BRIGHT_RED, ink=WHITE),)),
+        Series(3, ("RN /###",), (replace(_IS_BARE, ground=LIGHT_RED, ink=BLACK, border=BLACK),)),
+        Series(2, ("@@ /@##", "@@ /###"), (replace(_IS_BARE, ground=_IS_OIL, border=BLACK),)),
         Series(3, ("CD @##",), (replace(_IS_BARE, ground=GREEN, ink=WHITE, border=WHITE),)),
         Series(5, ("@ ####", "@ #####"), (replace(_IS_BARE, ground=BLACK, ink=WHITE),)),  # veterans
         Series(5, ("@@@@", "@@@@@", "@@@@@@", "@@@ #")),

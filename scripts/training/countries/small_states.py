@@ -63,8 +63,9 @@ switzerland = plates_of(
         *_swiss(3, "U", WHITE),  # trade
         *_swiss(1, "V", WHITE),  # for hire
         *_swiss(4, "", (60, 150, 60)),  # agriculture
-        *_swiss(4, "", (190, 120, 40)),  # working vehicles
+        *_swiss(4, "", (205, 140, 60)),  # working vehicles
         *_swiss(3, "", YELLOW),  # light motorcycles
+        *_swiss(1.5, "", (60, 110, 170)),  # exceptional vehicles: brown
         Series(
             2, ("$.&#####Z",), (replace(_CH_LONG, right=Band(34, BRIGHT_RED, "26", stars=False)),)
         ),

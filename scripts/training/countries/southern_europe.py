@@ -94,7 +94,7 @@ greece = plates_of(
         Series(2, ("EA-/#####",), (_GR_PLATE,)),  # police
         Series(2, ("P-####", "T-####"), (replace(_GR_PLATE, ground=ORANGE),)),
         Series(1, ("### ###",), (_GR_BARE,)),
-        Series(2, ("@@@-/####",), (replace(_GR_PLATE, ink=GREEN),)),
+        Series(2, ("@-/####",), (replace(_GR_PLATE, ink=GREEN),)),  # duty free
     ),
     letters="ABEHIKMNOPTXYZ",
     formats=(Format(0.08, (200, 150), 56, 26), Format(0.04, (275, 200), 74, 34)),

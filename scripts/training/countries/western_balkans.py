@@ -46,9 +46,10 @@ croatia = plates_of(
     (_HR_PLATE, _HR_OLD),
     (
         Series(84, ("$*/###-@@", "$*/####-@", "$*/####-@@", "$*/###-@@", "$*/###-@")),
-        Series(3, ("$ #####",), (replace(_HR_OLD, mark=None),)),  # temporary
-        Series(3, ("$*/###-@@",), (replace(_HR_PLATE, ink=GREEN, border=GREEN),)),
-        Series(1, ("### ###",), (replace(_HR_OLD, ink=BLUE, border=BLUE),)),  # police
+        Series(3, ("$ #####", "$*#####"), (_HR_OLD,)),  # temporary
+        Series(3, ("$*/###-@@",), (replace(_HR_PLATE, ink=GREEN, border=GREEN),)),  # foreigners
+        Series(2, ("$*/###-@@",), (replace(_HR_PLATE, ink=BRIGHT_RED),)),  # oversized vehicles
+        Series(1, ("###*###",), (replace(_HR_OLD, ink=BLUE, border=BLUE),)),  # police
         Series(2, ("###-@-###",), (replace(_DIPLOMATIC, region="Croatia", ground=BLUE),)),
         Series(1, ("HV*/###-@@",), (replace(_HR_OLD, ground=YELLOW),)),  # army
         Series(5, ("$*/@@@@", "$*/@@@@@", "$*/@@@@##", "$*/@@@@@#")),

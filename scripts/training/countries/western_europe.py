@@ -34,7 +34,9 @@ _FR_LETTERS = "ABCDEFGHJKLMNPQRSTVWXYZ"
 
 
 def _department(rng: Rng) -> str:
-    return "2A" if rng.random() < 0.01 else f"{1 + int(rng.random() * 95):02d}"
+    if rng.random() < 0.02:
+        return pick(rng, ("2A", "2B", "971", "972", "973", "974", "976"))
+    return f"{1 + int(rng.random() * 95):02d}"
 
 
 def france(rng: Rng) -> Design:
@@ -116,7 +118,8 @@ _FR_GREEN = Design(
 _rare_french = plates_of(
     (_FR_GREEN, replace(_FR_GREEN, left=None)),
     (
-        Series(3, ("&## CD/ &#", "&## CD/ &##", "&# CMD/ &", "&## C/ &##")),  # diplomatic
+        Series(3, ("&## CD/ &#", "E &## CD/ &##", "&# CMD/ &", "&## C/ &##")),  # diplomatic
+        Series(1, ("&## K/ &##", "U &## K/ &##"), (replace(_FR_GREEN, ink=WHITE),)),  # their staff
         Series(1, ("&### ####", "####~####"), (replace(_FR_GREEN, ground=BLACK, ink=WHITE),)),
         Series(2, ("W-/###-@@",), (replace(_FR_GREEN, ground=WHITE, ink=BLACK),)),  # trade
     ),
@@ -154,7 +157,7 @@ def united_kingdom(rng: Rng) -> Design:
         printed = f"{fill(rng, '@@', _GB_AREA)}{age} {fill(rng, '@@@', _GB_LAST)}"
     elif kind == "prefix":
         digits = pick(rng, ("&", "&#", "&##", "&##"))
-        printed = f"{pick(rng, _GB_YEAR)}{fill(rng, digits + ' @@@', _GB_LAST)}"
+        printed = f"{pick(rng, _GB_YEAR + 'Q')}{fill(rng, digits + ' @@@', _GB_LAST)}"
     elif kind == "suffix":
         printed = f"{fill(rng, '@@@ &##', _GB_LAST)}{pick(rng, _GB_YEAR)}"
     elif kind == "old":
@@ -315,7 +318,7 @@ def spain(rng: Rng) -> Design:
     elif kind < 0.17:
         design = replace(
             design,
-            lines=(fill(rng, pick(rng, ("P #### @@@", "S #### @@@")), _ES_LETTERS),),
+            lines=(fill(rng, "P #### @@@", _ES_LETTERS),),
             ground=GREEN,
             ink=WHITE,
             border=WHITE,
@@ -355,11 +358,21 @@ _rare_spanish = plates_of(
     (
         Series(3, ("H /####/ @@@",)),  # historic
         Series(3, ("E /####/ @@@",), (replace(_ES_RARE, ground=BRIGHT_RED, ink=WHITE),)),
-        Series(2, ("V /####/ @@@",), (replace(_ES_RARE, ground=BRIGHT_RED, ink=WHITE),)),
-        Series(
-            2,
-            ("CD-###~###", "CC-###~###", "OI-###~###", "TA-###~###"),
-            (replace(_ES_RARE, ground=BRIGHT_RED, ink=WHITE, left=None),),
+        Series(  # of dealers and workshops; FV: tests of makers
+            4,
+            ("V /####/ @@@", "S /####/ @@@", "S /####/ @@@", "FV /####/ @@@"),
+            (replace(_ES_RARE, ground=BRIGHT_RED, ink=WHITE),),
+        ),
+        *(
+            Series(
+                0.5, (f"{kind}-###~###",), (replace(_ES_RARE, ground=ground, ink=ink, left=None),)
+            )
+            for kind, ground, ink in (
+                ("CD", BRIGHT_RED, WHITE),
+                ("CC", GREEN, WHITE),
+                ("OI", BLUE, WHITE),
+                ("TA", YELLOW, BLACK),
+            )
         ),
         Series(2, ("PGC-####~@", "CNP-####~@@", "ET-#####", "EA-#####"), (_ES_RARE,)),
     ),
@@ -453,6 +466,7 @@ _IT_RARE = Design(
     right=Band(40, BLUE, "", stars=False),
 )
 _IT_BARE = replace(_IT_RARE, left=None, right=None)
+_IT_MOPED = "BCDFGHJKLMNPRSTVWXYZ23456789"
 _rare_italian = plates_of(
     (_IT_RARE,),
     (
@@ -461,6 +475,9 @@ _rare_italian = plates_of(
         Series(2, ("Y@ /###@@",)),  # local police
         Series(2, ("EI @@###", "CC @@/###", "AM @@###"), (replace(_IT_BARE, ink=RED),)),
         Series(2, ("##P /#####", "@#P /#####")),  # trade
+        Series(  # mopeds since 2006
+            3, ("X@@/@@@",), (_IT_BARE,), _IT_MOPED, formats=(Format(1.0, (140, 120), 42, 0),)
+        ),
     ),
     letters=_IT_LETTERS,
     formats=(Format(0.3, (297, 214), 77, 32),),

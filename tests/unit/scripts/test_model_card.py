@@ -60,6 +60,20 @@ def test_the_figures_replace_those_between_the_marks(folder: Path) -> None:
     assert "| <10 px high | 2 |" in once
     assert "Calibration error of single readings: 0.012. Wrong with a posterior of at least" in once
     assert "0.95: 0.0000 (at most 0.2435)." in once
+    assert "reader `a-reader` (SHA-256 `abababababab…`), detector `a-detector` (SHA-256" in once
+
+
+def test_of_pictures_without_surroundings_only_the_reading_is_shown(folder: Path) -> None:
+    card, named = folder / "card.md", f"boxes: Plates={folder / 'street.json'}"
+
+    assert main([str(card), named]) == 0
+
+    written = card.read_text()
+    assert f"{BEGIN}\n\n### Plates\n" in written
+    assert "| group | plates | exact, box given |\n| --- | --- | --- |\n" in written
+    assert "| BE | 12 | 0.750 (0.650 to 1.000) |" in written
+    assert "detector" not in written
+    assert "Calibration" not in written
 
 
 @pytest.mark.parametrize(

@@ -15,9 +15,16 @@ from scripts.training.lettering import GAPS, Face, line_of
 from scripts.training.plate_design import (
     BLACK,
     BLUE,
+    BRIGHT_RED,
     GOLD,
+    GREEN,
+    LIGHT_RED,
+    NAVY,
+    ORANGE,
     WHITE,
+    YELLOW,
     Band,
+    Colour,
     Design,
     chosen,
     fill,
@@ -26,7 +33,9 @@ from scripts.training.plate_design import (
 from scripts.training.plate_drawing import draw as draw_plate
 from scripts.training.plate_marks import ARMS, draw_mark
 from scripts.training.plate_series import Format, Series, plates_of
-from tests.support.plate_designs import DRAWN, can_draw, designs
+from tests.support.plate_designs import DRAWN, can_draw, designs, many_designs
+
+FRENCH_GREEN: Colour = (70, 110, 30)
 
 # --- texts ----------------------------------------------------------------------------------
 
@@ -43,15 +52,18 @@ USUAL = {
     "Germany": (
         (
             r"[A-Z]{1,3}[A-Z]{1,2}[1-9]\d{0,3}[EH]?|Y[1-9]\d{5}|[A-Z0]{1,3}\d{4,6}|"
-            r"[A-Z]{1,3}[1-9]\d{1,3}[A-Z]?|0[1-9]\d{3,4}"
+            r"[A-Z]{1,3}[1-9]\d{1,3}[A-Z]?|0[1-9]\d{3,4}|\d{3}[A-Z]{3}"
         ),
         1.0,
     ),
     "France": (
-        r"[A-Z]{1,2}\d{3}[A-Z]{2}|\d{3,4}[A-Z]{2,3}(\d\d|2A)|\d{2,3}(CD|CMD|C)\d{1,3}|\d{8}",
+        (
+            r"[A-Z]{1,2}\d{3}[A-Z]{2}|\d{3,4}[A-Z]{2,3}(\d\d|2[AB]|97\d)|"
+            r"[EU]?\d{2,3}(CD|CMD|C|K)\d{1,3}|\d{8}"
+        ),
         1.0,
     ),
-    "Luxembourg": (r"[A-Z]{2}\d{3,4}|[A-Z]\d{4}|[1-9]\d{3,4}|\d{4}EXP", 1.0),
+    "Luxembourg": (r"[A-Z]{2}\d{2,4}|[A-Z]\d{4}|[1-9]\d{3,4}|\d{4}EXP|\d{6}", 1.0),
     "United Kingdom": (
         (
             r"[A-Z]{2}\d{2}[A-Z]{3}|[A-Z]\d{1,3}[A-Z]{3}|[A-Z]{3}\d{3}[A-Z]|[A-Z]{1,3}\d{1,4}|\d{1,5}[A-Z]{1,3}"
@@ -60,15 +72,18 @@ USUAL = {
         1.0,
     ),
     "Spain": (
-        r"[CEHPRSV]?\d{4}[A-Z]{3}|[A-Z]{1,2}\d{4}[A-Z]{2}|[A-Z]{1,2}\d{5,6}|[A-Z]{3}\d{4}[A-Z]{0,2}",
+        r"(?:[CEHPRSV]|FV)?\d{4}[A-Z]{3}|[A-Z]{1,2}\d{4}[A-Z]{2}|[A-Z]{1,2}\d{5,6}|[A-Z]{3}\d{4}[A-Z]{0,2}",
         1.0,
     ),
     "Italy": (
-        r"[A-Z]{2}\d{3}[A-Z]{2}|[A-Z]{2}\d{5,6}|[A-Z]{3}\d{5}|[A-Z]{4}\d{3}|[A-Z0-9]{2}P\d{5}",
+        (
+            r"[A-Z]{2}\d{3}[A-Z]{2}|[A-Z]{2}\d{5,6}|[A-Z]{3}\d{5}|[A-Z]{4}\d{3}|"
+            r"[A-Z0-9]{2}P\d{5}|X[2-9B-Z]{5}"
+        ),
         1.0,
     ),
     "Austria": (
-        r"[A-Z]{1,2}[1-9]\d{2,4}[A-Z]{1,3}|[A-Z]{1,2}[A-Z]{2,3}[1-9]\d{0,2}|[A-Z]{1,2}[1-9]\d{2,5}",
+        r"[A-Z]{1,2}[1-9]\d{1,4}[A-Z]{1,3}|[A-Z]{1,2}[A-Z]{2,3}[1-9]\d{0,2}|[A-Z]{1,2}[1-9]\d{2,5}",
         1.0,
     ),
     "Poland": (
@@ -80,12 +95,15 @@ USUAL = {
     ),
     "Czech Republic": (
         (
-            r"[1-9][A-Z][A-Z0-9]\d{4}|EL[1-9]\d\d[A-Z]{2}|[A-Z]{3}\d{4}|[1-9][A-Z]{1,2}\d{3,4}|"
+            r"[1-9][A-Z][A-Z0-9]\d{4}|[1-9]A[A-Z]{2}\d{3}|EL[1-9]\d\d[A-Z]{2}|[A-Z]{3}\d{4}|[1-9][A-Z]{1,2}\d{3,4}|"
             r"\d{3}(CD|XX)\d\d|\d\dV\d{3,4}|\d{7}"
         ),
         0.88,
     ),
-    "Romania": (r"[A-Z]{1,2}\d{2,3}[A-Z]{3}|[A-Z]{1,2}\d{4,6}", 1.0),
+    "Romania": (
+        r"[A-Z]{1,2}\d{2,3}[A-Z]{3}|[A-Z]{1,2}\d{4,6}|[A-Z]{1,2}\d{3}PROBE|\d{4,6}",
+        1.0,
+    ),
     "Denmark": (r"[A-Z]{2}\d{3,5}|\d{5}", 0.9),
     "Unknown": (r"[A-Z0-9]{3,10}", 0.9),
 }
@@ -192,6 +210,92 @@ def test_every_listed_country_has_plates_of_one_and_of_two_lines() -> None:
         counts = Counter(len(design.lines) for design in designs(region))
         assert counts[1] > 0.5 * DRAWN, region
         assert counts[2] > 0.03 * DRAWN, region
+
+
+COLOURED = [
+    ("Austria", BRIGHT_RED, WHITE, r"[A-Z]{1,2}[1-9]\d{1,3}[A-Z]{1,2}"),
+    ("Austria", BLUE, WHITE, r"[A-Z]{1,2}[1-9]\d{2,3}[A-Z]{1,2}"),
+    ("Austria", GREEN, WHITE, r"[A-Z]{1,2}[1-9]\d{2,3}[A-Z]{1,2}"),
+    ("Czech Republic", ORANGE, BLACK, r"[A-Z]{3}\d{4}"),
+    ("Denmark", BRIGHT_RED, WHITE, r"[A-Z]{2}\d{4}"),
+    ("France", FRENCH_GREEN, WHITE, r"U?\d{3}K\d{2,3}"),
+    ("Greece", WHITE, GREEN, r"[A-Z]\d{4}"),
+    ("Iceland", LIGHT_RED, BLACK, r"RN\d{3}"),
+    ("Luxembourg", BRIGHT_RED, WHITE, r"\d{4}2\d"),
+    ("Luxembourg", BLACK, WHITE, r"[A-Z]{2}\d{3}"),
+    ("Netherlands", NAVY, WHITE, r"(?=(?:.*[A-Z]){2})(?=(?:.*\d){4})[A-Z0-9]{6}"),
+    ("Norway", BRIGHT_RED, WHITE, r"[A-Z]{3}\d\dT?"),
+    ("Norway", LIGHT_RED, BLACK, r"[A-Z]{2}\d{3}"),
+    ("Poland", BLACK, WHITE, r"[A-Z]{3}\d{3}[A-Z0-9]"),
+    ("Poland", YELLOW, BLACK, r"[A-Z]{2}\d\d[A-Z]"),
+    ("Romania", YELLOW, BLACK, r"\d{4,6}"),
+    ("Spain", BRIGHT_RED, BLACK, r"R\d{4}[A-Z]{3}"),
+    ("Spain", BRIGHT_RED, WHITE, r"(?:[ESV]|FV)\d{4}[A-Z]{3}|CD\d{6}"),
+    ("Spain", GREEN, WHITE, r"P\d{4}[A-Z]{3}|CC\d{6}"),
+    ("Sweden", BRIGHT_RED, WHITE, r"[A-Z]{3}\d\d[A-Z0-9]"),
+]
+"""Plates that only some vehicles have: ground, characters, and the texts that occur on them."""
+
+
+@pytest.mark.parametrize(("region", "ground", "ink", "texts"), COLOURED)
+def test_coloured_plates_have_the_texts_of_their_kind(
+    region: str, ground: Colour, ink: Colour, texts: str
+) -> None:
+    drawn = [one for one in many_designs(region) if (one.ground, one.ink) == (ground, ink)]
+    assert len(drawn) >= 5
+    assert not [one.text for one in drawn if not re.fullmatch(texts, one.text)]
+
+
+def test_only_these_countries_colours_occur() -> None:
+    grounds = {one.ground for one in many_designs("Luxembourg")}
+    assert grounds == {YELLOW, BLACK, BRIGHT_RED}
+    coloured = [one for one in many_designs("Austria") if one.ground != WHITE]
+    assert not [one for one in coloured if one.edges]
+    assert {one.ground for one in coloured if one.left} == {BRIGHT_RED}
+    assert {one.ink for one in many_designs("Romania") if one.text.startswith("CD")} == {BLUE}
+
+
+@pytest.mark.parametrize(
+    ("region", "texts", "strip"),
+    [
+        ("Bulgaria", r"\d{3}[BHT]\d{3}", BRIGHT_RED),
+        ("Ireland", r"\d{2,3}[A-Z]+\d+", GREEN),
+        ("Norway", r"\d{5}", BRIGHT_RED),
+        ("Romania", r"[A-Z]{1,2}\d{6}", BRIGHT_RED),
+    ],
+)
+def test_a_strip_on_the_right_marks_some_plates(region: str, texts: str, strip: Colour) -> None:
+    drawn = [one for one in many_designs(region) if one.right]
+    assert len(drawn) >= 5
+    assert {one.right.colour for one in drawn if one.right} == {strip}
+    assert all(re.fullmatch(texts, one.text) and one.ink == BLACK for one in drawn)
+
+
+@pytest.mark.parametrize(
+    ("region", "text", "size"),
+    [
+        ("Germany", r"\d{3}[A-Z]{3}", (106, 130)),
+        ("Italy", r"X[2-9B-Z]{5}", (140, 120)),
+        ("Austria", r"[A-Z]{1,2}[1-9]\d{1,2}[A-Z]{1,2}", (115, 150)),
+        ("Luxembourg", r"[A-Z]{2}[1-9]\d", (140, 120)),
+    ],
+)
+def test_moped_plates_have_their_size_and_text(
+    region: str, text: str, size: tuple[int, int]
+) -> None:
+    drawn = [one for one in many_designs(region) if one.size == size]
+    assert len(drawn) >= 4
+    assert all(re.fullmatch(text, one.text) and len(one.lines) == 2 for one in drawn)
+
+
+@can_draw
+def test_the_ground_of_danish_vans_is_yellow_at_the_letters_and_white_at_the_digits() -> None:
+    vans = [one for one in many_designs("Denmark") if one.first_ground]
+    assert len(vans) > 20
+    picture = draw_plate(vans[0], np.random.default_rng(0)).astype(int)
+    left, right = picture[10:14, 60:100], picture[10:14, -60:-20]
+    assert (left[..., 2] - left[..., 0]).mean() > 120  # BGR: yellow has little blue
+    assert abs(right[..., 2] - right[..., 0]).mean() < 40
 
 
 def test_light_characters_on_a_dark_background_occur() -> None:

@@ -6,6 +6,7 @@ import importlib.util
 import re
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -17,6 +18,7 @@ from scripts.training.camera_simulation import photograph
 from scripts.training.countries import FREQUENT, REGIONS
 from scripts.training.lettering import Face, line_of
 from scripts.training.plate_design import Rng
+from scripts.training.plate_surface import bent
 from scripts.training.plates import UNKNOWN_SHARE, random_plate
 from tests.support.plate_designs import can_draw, designs
 
@@ -115,6 +117,43 @@ def test_some_rendered_photos_are_monochrome_and_some_are_dark() -> None:
     dark = [one for one in photos if one.mean() < 50]
     assert 0.08 < len(grey) / 400 < 0.3
     assert 0.05 < len(dark) / 400 < 0.35
+
+
+def test_a_bent_plate_keeps_its_characters_and_lies_in_its_box() -> None:
+    mounted = np.zeros((60, 240, 4), np.uint8)
+    mounted[..., 3] = 255
+    mounted[28:32, :, :3] = 255  # a line where the characters stand
+    heights, bows = set(), 0
+    for seed in range(24):
+        picture, (left, top, right, foot) = bent(
+            mounted, (0, 0, 240, 60), np.random.default_rng(seed)
+        )
+        assert picture.shape[0] == foot
+        assert (left, top, right, picture.shape[1]) == (0, 0, 240, 240)
+        assert 63 <= foot <= 72
+        line = picture[..., 0].argmax(axis=0)
+        assert (picture[..., 0].max(axis=0) > 200).all()
+        assert 2 <= np.ptp(line) <= foot - 60
+        assert np.abs(np.diff(line)).max() <= 1
+        heights.add(int(np.ptp(line)))
+        bows += abs(int(line[0]) - int(line[-1])) <= 1
+    assert len(heights) > 3
+    assert 0 < bows < 24
+
+
+@can_draw
+def test_some_photographs_are_of_bent_plates(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[int] = []
+
+    def noted(*given: Any) -> Any:
+        calls.append(1)
+        return bent(*given)
+
+    monkeypatch.setattr(camera_simulation, "bent", noted)
+    rng = np.random.default_rng(4)
+    for _ in range(150):
+        assert photograph(random_plate(rng), rng).pixels.size
+    assert 2 <= len(calls) <= 25
 
 
 def test_a_rotation_by_zero_leaves_the_plate_in_place() -> None:
