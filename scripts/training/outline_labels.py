@@ -13,16 +13,20 @@ from typing import Any
 from scripts.training.photos import in_validation_set
 
 DESCRIPTION = """\
-Write the outlined vehicles of the validation set as labels for `edge-anpr evaluate redaction`.
+Write the outlined vehicles of the validation set, or of the test set, as labels for
+`edge-anpr evaluate redaction`. The thresholds are chosen on the validation set. No training and no
+choice uses the test set.
 
 Outlines of what stands before a vehicle, and of what nobody could name, have no place there: such
 parts count as what the other outlines say."""
 
 EXAMPLE = """\
   scripts/outline-labels validation.csv
-  edge-anpr evaluate redaction --labels validation.csv --root DATA"""
+  scripts/outline-labels --test test.csv
+  edge-anpr evaluate redaction --labels test.csv --root DATA"""
 
 OUTLINES = Path(__file__).with_name("outlines") / "vehicles.json"
+TEST_OUTLINES = OUTLINES.with_name("test_vehicles.json")
 
 OF_THE_VEHICLE = (("body", "body"), ("glass", "glass"), ("heads", "head"))
 AROUND = (("other", "other"), ("people", "person"))
@@ -53,13 +57,16 @@ def main(arguments: list[str] | None = None) -> int:
         epilog=f"example:\n{EXAMPLE}\n\nmore: scripts/training/outlines/README.md",
     )
     parser.add_argument("file", type=Path, metavar="FILE", help="the CSV file to write")
-    file: Path = parser.parse_args(arguments).file
-    views = json.loads(OUTLINES.read_text("utf-8"))["views"]
+    parser.add_argument("--test", action="store_true", help="the test set, not the validation set")
+    given = parser.parse_args(arguments)
+    file: Path = given.file
+    views = json.loads((TEST_OUTLINES if given.test else OUTLINES).read_text("utf-8"))["views"]
     try:
         with file.open("w", encoding="utf-8", newline="") as out:
             writer = csv.writer(out)
             writer.writerow(("image", "vehicle", "kind", "outline"))
-            writer.writerows(rows_of([one for one in views if in_validation_set(one["image"])]))
+            chosen = [one for one in views if given.test or in_validation_set(one["image"])]
+            writer.writerows(rows_of(chosen))
     except OSError as error:
         print(f"error: {file}: cannot be written ({error.strerror})", file=sys.stderr)
         return 1

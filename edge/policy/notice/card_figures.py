@@ -9,11 +9,11 @@ from edge.policy.legal import ShownAtLevel
 
 CARD_FIGURES = {
     "vehicle": ShownAtLevel(
-        body_enough=(27, 32), glass_leaks=(1, 31), people=(1, 15), others_blocks=(0, 5358)
+        body_enough=(54, 81), glass_leaks=(0, 78), people=(0, 27), others_blocks=(0, 7970)
     ),
-    "driver": ShownAtLevel(body_enough=(27, 32), people=(1, 15), others_blocks=(0, 5358)),
+    "driver": ShownAtLevel(body_enough=(55, 81), people=(0, 27), others_blocks=(4, 7970)),
     "occupants": ShownAtLevel(
-        body_enough=(28, 32), heads=(4, 4), people=(1, 15), others_blocks=(0, 5358)
+        body_enough=(66, 81), heads=(5, 7), people=(0, 27), others_blocks=(27, 7970)
     ),
 }
 """By reveal level."""

@@ -18,27 +18,39 @@ SEEN = 258
 """Features that the head for the kind sees."""
 APPEARANCES = OUTLINES.with_name("appearances.json")
 KINDS = {"body", "glass", "heads", "other", "people", "hidden", "unknown"}
-VIEWS: list[dict[str, Any]] = json.loads(OUTLINES.read_text("utf-8"))["views"]
+LEARNT: list[dict[str, Any]] = json.loads(OUTLINES.read_text("utf-8"))["views"]
+"""For training, and for validation."""
+TESTED: list[dict[str, Any]] = json.loads(
+    OUTLINES.with_name("test_vehicles.json").read_text("utf-8")
+)["views"]
+VIEWS = [*LEARNT, *TESTED]
+
+
+def plates_of(views: list[dict[str, Any]]) -> set[tuple[str, int, int]]:
+    return {(one["image"], *(int(at) for at in one["plate"][:2])) for one in views}
 
 
 def test_each_vehicle_is_outlined_once_and_completely() -> None:
-    assert len(VIEWS) == 485
-    assert len({(one["image"], tuple(one["plate"])) for one in VIEWS}) == len(VIEWS)
+    assert (len(LEARNT), len(TESTED)) == (726, 89)
+    assert len(plates_of(VIEWS)) == len(VIEWS)
     for one in VIEWS:
         assert set(one) - KINDS == {"image", "plate", "seen", "kind", "colour", "side"}
         assert one["body"], one["image"]
 
 
+def test_no_photograph_of_the_test_set_is_one_of_training_or_validation() -> None:
+    assert not {one["image"] for one in LEARNT} & {one["image"] for one in TESTED}
+
+
 def test_each_kind_and_colour_has_a_meaning_for_the_training() -> None:
-    seen = {one["image"] for one in VIEWS}
     told = json.loads(APPEARANCES.read_text("utf-8"))["views"]
 
-    assert len(told) == 592
-    assert len({(one["image"], tuple(one["plate"])) for one in told}) == len(told)
+    assert len(told) == 430
+    assert len(plates_of(told)) == len(told)
+    assert not plates_of(told) & plates_of(LEARNT), "no vehicle is told twice"
     kinds, colours = ({one.value for one in names} for names in (VehicleKind, Colour))
     for one in told:
         assert set(one) == {"image", "plate", "kind", "colour"}
-        assert one["image"] not in seen, "no photograph is in both files"
         assert one["kind"] in kinds | {"unknown"}
         assert one["colour"] in colours | {"unknown"}
         assert (one["kind"], one["colour"]) != ("unknown", "unknown")
