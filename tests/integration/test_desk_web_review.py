@@ -5,13 +5,11 @@ from __future__ import annotations
 import base64
 import contextlib
 import hashlib
-import html
 import logging
 import re
 import time
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -26,18 +24,15 @@ from edge.desk.store.hits import DeskHits
 from edge.desk.store.tables import JUDGEMENT
 from edge.desk.web.app import desk_app
 from edge.desk.web.sessions import IDLE
-from edge.domain.appearance import Appearance, Colour, VehicleKind
-from edge.domain.reveal import MaskMethod, RevealLevel
 from edge.errors import AuditError
 from edge.privacy.audit_events import CaseOpened, Event, FindingSigned, ReadingShown
 from edge.privacy.hit import Hit
-from edge.privacy.sealing import Picture
 from edge.texts import LANGUAGES, Language, catalogue
 from tests.integration.test_desk_people import recorded
 from tests.integration.test_desk_store import dumped
 from tests.support.desk_web import line_of, says
 from tests.support.desks import NOW, make_desk, passphrase_of
-from tests.support.parties import MORNING, PLATE, Parties, evidence, make_parties
+from tests.support.parties import PLATE, Parties, evidence, make_parties
 from tests.support.product import REPOSITORY
 from tests.support.review_web import ReviewOffice, opened_office
 from tests.support.reviews import (
@@ -128,62 +123,6 @@ def test_p4_an_officer_reviews_a_hit_from_the_queue_to_the_next(
         assert PLATE not in re.findall("<title>.*?</title>", one)[0]
     for address in re.findall('(?:action|href)="([^"]*)"', page + shown + done):
         assert PLATE not in address
-
-
-SEEN = Appearance(
-    {VehicleKind.VAN: 0.9, VehicleKind.CAR: 0.1}, {Colour.RED: 0.25, Colour.YELLOW: 0.75}
-)
-SAID: dict[Language, str] = {
-    "en": "The box took the vehicle for: van (90 %), yellow or orange (75 %).",
-    "nl": "De camerakast hield het voertuig voor: bestelwagen (90 %), geel of oranje (75 %).",
-    "fr": "Selon le boîtier, le véhicule est : camionnette (90 %), jaune ou orange (75 %).",
-    "de": "Der Kasten hielt das Fahrzeug für: Lieferwagen (90 %), gelb oder orange (75 %).",
-}
-
-
-@pytest.mark.parametrize("language", LANGUAGES)
-def test_kind_and_colour_are_compared_after_the_judgement(
-    office: ReviewOffice, language: Language
-) -> None:
-    office.room.hit = office.room.stored(
-        office.room.parties.hit(evidence(*PICTURES, appearance=SEEN))
-    )
-    seat = office.seat(OFFICER)
-    seat.get(f"/language/{language}")
-    page = seat.claim()
-    assert says("case.box_saw", language) not in page
-    told = seat.judge(typed=PLATE).replace("\N{NO-BREAK SPACE}", " ")
-    assert SAID[language] in told
-
-
-def test_of_a_vehicle_that_is_not_known_no_kind_is_said(office: ReviewOffice) -> None:
-    seat = office.seat(OFFICER)
-    seat.claim()
-    told = seat.judge(typed=PLATE)
-    assert says("case.box_read") in told
-    assert says("case.box_saw") not in told
-
-
-def test_each_picture_says_when_it_was_taken_and_what_decided(office: ReviewOffice) -> None:
-    geometry, meaning = MaskMethod.GEOMETRY, MaskMethod.MEANING
-    at = MORNING.replace(microsecond=0)
-    shown = (
-        Picture("plate", b"\xff\xd8 1", geometry, at),
-        Picture("first", b"\xff\xd8 2", geometry, at - timedelta(milliseconds=1400)),
-        Picture("vehicle", b"\xff\xd8 3", geometry, at, RevealLevel.VEHICLE),
-        Picture("last", b"\xff\xd8 4", meaning, at + timedelta(milliseconds=250)),
-    )
-    office.room.hit = office.room.stored(office.room.parties.hit(evidence(*shown)))
-    page = office.seat(OFFICER).claim()
-    labels = [html.unescape(one) for one in re.findall("<figcaption>(.*?)</figcaption>", page)]
-    times = [f"{one:%H:%M:%S}" for one in (at, at - timedelta(seconds=2))]
-    alone, driver = says("case.by_geometry"), says("case.no_driver")
-    assert labels == [
-        f"Picture 1 of 4: The plate, {times[0]}.0 UTC",
-        f"Picture 2 of 4: Where the plate was first seen, {times[1]}.6 UTC. {alone}",
-        f"Picture 3 of 4: The vehicle, {times[0]}.0 UTC. {alone} {driver}",
-        f"Picture 4 of 4: Where the plate was last seen, {times[0]}.2 UTC",
-    ]
 
 
 def test_p4_the_pictures_are_for_who_holds_the_case_and_are_kept_nowhere(
