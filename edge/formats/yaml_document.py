@@ -62,6 +62,28 @@ def read_text(file: Path, max_bytes: int) -> str:
         raise ConfigError(f"{file}:{line}: not UTF-8 text; save it as UTF-8") from None
 
 
+def read_text_if_any(file: Path, max_bytes: int) -> str | None:
+    """The text of a small file; None if there is none, even if it was deleted just now.
+
+    Raises:
+        ConfigError: as `read_text`.
+    """
+    try:
+        return read_text(file, max_bytes)
+    except ConfigError:
+        if _is_missing(file):
+            return None
+        raise
+
+
+def _is_missing(file: Path) -> bool:
+    try:
+        file.lstat()
+    except OSError as error:
+        return isinstance(error, FileNotFoundError | NotADirectoryError)
+    return False
+
+
 def read_bytes(file: Path, max_bytes: int) -> bytes:
     """The content of a small file.
 

@@ -18,7 +18,7 @@ from edge.formats.identifiers import Id, Sha256
 from edge.formats.problems import path_text
 from edge.formats.signing import PublicKey, Signature, SigningKey, sign, verify
 from edge.formats.strict import Strict
-from edge.formats.yaml_document import read_text
+from edge.formats.yaml_document import read_text_if_any
 from edge.policy.model import ROLES, Policy, Role, Signer
 
 CONTEXT = "edge-anpr/policy/3"
@@ -47,13 +47,14 @@ def read_signatures(file: Path) -> PolicySignatures:
         KeyFileError: `E_SIGNATURE`: there are none, or the file is damaged.
         ConfigError: it cannot be read.
     """
-    if not file.exists():
+    text = read_text_if_any(file, MAX_BYTES)
+    if text is None:
         raise KeyFileError(
             f"{file}: the policy is not signed; have each role sign it with "
             "`edge-anpr policy sign`",
             code="E_SIGNATURE",
         )
-    return parse_signatures(read_text(file, MAX_BYTES), file)
+    return parse_signatures(text, file)
 
 
 def parse_signatures(text: str, file: Path) -> PolicySignatures:

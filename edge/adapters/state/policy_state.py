@@ -19,7 +19,7 @@ from edge.adapters.state.state_version import require_known
 from edge.errors import OutboxError
 from edge.formats.regular_files import open_regular_file
 from edge.formats.timestamps import parse_utc, utc_text
-from edge.formats.yaml_document import read_text
+from edge.formats.yaml_document import read_text, read_text_if_any
 from edge.pipeline.ports import Clock
 from edge.policy.activation import MAX_BYTES, InForce, read_in_force
 from edge.policy.dpia_document import DpiaDocument
@@ -58,7 +58,8 @@ class PolicyState:
             ConfigError: it cannot be read.
         """
         file = self._folder / ACTIVATION
-        return read_in_force(read_text(file, MAX_BYTES), file) if file.exists() else None
+        text = read_text_if_any(file, MAX_BYTES)
+        return None if text is None else read_in_force(text, file)
 
     def history(self) -> tuple[tuple[Policy, PolicySignatures], ...]:
         """Every version that was in force, newest first.
@@ -163,10 +164,10 @@ class SteadyClock:
         return latest
 
     def _stored(self) -> datetime | None:
-        if not self._file.exists():
-            return None
         try:
             return parse_utc(json.loads(self._file.read_text("utf-8"))["latest"])
+        except FileNotFoundError:
+            return None
         except OSError as error:
             raise storage_error(self._file, error) from error
         except (ValueError, TypeError, KeyError):
