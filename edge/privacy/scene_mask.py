@@ -135,7 +135,7 @@ def shown_pixels(
             by_meaning = level if level is not RevealLevel.DRIVER or inside.any() else _VEHICLE
             return ShownPixels(mask, MaskMethod.MEANING, by_meaning)
     mask = by_geometry & ~view.in_picture(forbidden, height, width)
-    # What is left beyond somebody who stands before the plate is not known to be its vehicle.
+    # Behind a person who carries the plate, nothing is known to be the plate's vehicle.
     mask = _connected(mask, _touched(_around(plate).clipped(width, height)))
     mask = _with_plates(mask, plate, [*rest, *doubtful])
     return ShownPixels(mask, MaskMethod.GEOMETRY, _by_geometry(level))
@@ -260,7 +260,7 @@ class _View:
         possible = (own >= sure) & (self.strangers < self.scene.suspected)
         for one in elsewhere:
             possible[self._cells(one)] = False
-        # Another vehicle's bodywork does not hang together with the plate.
+        # Another vehicle's bodywork is not connected to the plate.
         vehicle = _connected(possible, around)
         if vehicle[-1].any():
             return None  # no vehicle reaches so far below its plate: another one follows closely
@@ -316,7 +316,7 @@ class _View:
 
 
 def _connected(cells: _Cells, seed: tuple[slice, slice]) -> _Cells:
-    """The cells that hang together with one of those in the seed."""
+    """The cells that are connected to one of those in the seed."""
     _, labels = cv2.connectedComponents(cells.astype(np.uint8), connectivity=4)
     wanted = np.unique(labels[seed])
     return np.isin(labels, wanted[wanted > 0])
