@@ -30,6 +30,12 @@ KINDS = (
     "camera", "field-of-view", "hit-share", "hours", "list", "list-size", "entry-duration",
     "issuer", "reveal", "retention", "threshold", "recipient", "purpose", "rule", "audit",
 )  # fmt: skip
+SHOWN_OF_VEHICLES = {
+    "body_enough": [53, 60],
+    "glass_leaks": [1, 58],
+    "people": [0, 1250],
+    "others_blocks": [2, 4310],
+}
 RESTED_ON = ("legal", "dpia", "accuracy", "evaluation", "start", "contact", "approvals", "text")
 
 
@@ -94,12 +100,7 @@ def long_notice() -> NoticeContent:
         "date": "2026-05-01",
         "method": said(SPECIAL),
         "levels": {
-            "vehicle": {
-                "body_enough": [53, 60],
-                "glass_leaks": [1, 58],
-                "people": [0, 1250],
-                "others_blocks": [2, 4310],
-            },
+            "vehicle": SHOWN_OF_VEHICLES,
         },
     }
     counts = {

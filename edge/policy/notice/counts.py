@@ -16,7 +16,7 @@ from edge.errors import ConfigError
 from edge.formats.identifiers import Id
 from edge.formats.problems import path_text
 from edge.formats.strict import Strict
-from edge.formats.yaml_document import read_text
+from edge.formats.yaml_document import read_text_if_any
 
 COUNTS_FILE = "counts.json"
 MAX_BYTES = 256 * 1024
@@ -63,10 +63,11 @@ def read_counts(file: Path, site: str) -> PublishedCounts | None:
     Raises:
         ConfigError: the file cannot be read, is not valid, or is of another site.
     """
-    if not file.exists():
+    text = read_text_if_any(file, MAX_BYTES)
+    if text is None:
         return None
     try:
-        counts = PublishedCounts.model_validate_json(read_text(file, MAX_BYTES))
+        counts = PublishedCounts.model_validate_json(text)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         at = path_text(first["loc"])

@@ -12,6 +12,7 @@ from edge.errors import ConfigError, KeyFileError
 from edge.formats import yaml_document
 from edge.formats.regular_files import open_regular_file
 from edge.formats.yaml_document import read_text_if_any
+from edge.policy.notice.counts import read_counts
 from edge.policy.signatures import read_signatures
 
 
@@ -31,8 +32,12 @@ def vanishing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.mark.parametrize(
     "read",
-    [lambda file: read_text_if_any(file, 100), lambda file: PolicyState(file.parent).in_force()],
-    ids=["text", "activation"],
+    [
+        lambda file: read_text_if_any(file, 100),
+        lambda file: PolicyState(file.parent).in_force(),
+        lambda file: read_counts(file, "test-street"),
+    ],
+    ids=["text", "activation", "counts"],
 )
 def test_p1_it_reads_as_none(vanishing: Path, read: Callable[[Path], object]) -> None:
     assert read(vanishing) is None

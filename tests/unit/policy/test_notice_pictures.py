@@ -13,7 +13,15 @@ from edge.policy.model import Policy
 from edge.policy.notice.card_figures import CARD_FIGURES
 from edge.policy.notice.words import Words
 from edge.texts import LANGUAGES, Language
-from tests.support.notices import facts, model, page, section, words_of, wrong_way_rule
+from tests.support.notices import (
+    SHOWN_OF_VEHICLES,
+    facts,
+    model,
+    page,
+    section,
+    words_of,
+    wrong_way_rule,
+)
 from tests.support.sites import CAMERA, hotlist_rule, policy
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -22,12 +30,7 @@ PICTURES: dict[str, Any] = {
     "date": "2026-01-10",
     "method": {language: f"Photos of gate 3 ({language})" for language in LANGUAGES},
     "levels": {
-        "vehicle": {
-            "body_enough": [53, 60],
-            "glass_leaks": [1, 58],
-            "people": [0, 1250],
-            "others_blocks": [2, 4310],
-        },
+        "vehicle": SHOWN_OF_VEHICLES,
         "driver": {"body_enough": [50, 60], "glass_leaks": [2, 58], "heads": [12, 14]},
         "occupants": {"body_enough": [53, 60], "glass_leaks": [58, 58], "heads": [30, 32]},
     },
