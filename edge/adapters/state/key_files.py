@@ -284,6 +284,9 @@ def read_private(
         raise KeyFileError(f"{file}: {error.strerror}; make it readable for this user") from None
     if stat.S_ISDIR(status.st_mode):
         raise KeyFileError(f"{file}: a folder; name the private key file in it")
+    kind = _kind(file)
+    if kind is None or not issubclass(kind, PrivateFile):
+        read_key_file(file, model)  # reports what it is: a mode to correct would mislead
     require_unread(file, status.st_mode, "`edge-anpr keys rotate`")
     if model is BoxPrivateFile and _kind(file) is SealedBoxFile:
         return _opened_by_tpm(file, model)

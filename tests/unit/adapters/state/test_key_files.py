@@ -12,6 +12,7 @@ from edge.adapters.state.key_files import (
     load_authority_public_keys,
     load_box_keys,
     load_box_public_keys,
+    read_private,
 )
 from edge.adapters.state.key_making import (
     new_authority_keys,
@@ -21,6 +22,7 @@ from edge.adapters.state.key_making import (
     rotate_box_keys,
 )
 from edge.errors import KeyFileError
+from edge.privacy.key_formats import SignerPrivateFile
 from tests.support.policies import NOON
 
 WRITABLE = [0o777, 0o775, 0o757, 0o722, 0o702, 0o720, 0o1777]
@@ -96,3 +98,22 @@ def test_p10_copies_of_private_keys_that_a_killed_process_left_are_deleted(tmp_p
         assert not list(folder.glob(".*"))
         assert all(file.stat().st_nlink == 1 for file in folder.iterdir())
     assert load_box_keys(box).box == "box-1"
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [(None, "this is a box's public file, but"), ("site: a\n", "not a key file")],
+)
+def test_a_file_that_is_no_private_key_is_not_to_be_made_private(
+    boxes: Path, content: str | None, said: str
+) -> None:
+    (file,) = boxes.iterdir()
+    if content is not None:
+        file.write_text(content)
+    file.chmod(0o644)
+
+    with pytest.raises(KeyFileError, match=said) as refused:
+        read_private(file, SignerPrivateFile)
+
+    assert refused.value.code == "E_KEYS"
+    assert "chmod" not in refused.value.message
