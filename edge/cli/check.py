@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -21,6 +22,12 @@ if TYPE_CHECKING:
     from edge.policy.model import Policy
     from edge.policy.separation import OtherKey
     from edge.texts import Language
+
+
+_NAME = re.compile(r"\S+:(\s|$)|\S*[./]\S")
+"""A text that begins with a name: before a colon, or with a point or slash in it."""
+
+_POSITION = re.compile(r"((?P<line>\d+):((?P<column>\d+):)?)? *(?P<what>.+)", re.DOTALL)
 
 
 def check(
@@ -109,9 +116,19 @@ def _problems_of_site(site: Path, draft: Draft[Policy]) -> list[Problem]:
 
     policy = None if draft.problems else read_document(site / POLICY_FILE, Policy)
     return [
-        one if isinstance(one, Problem) else Problem(site / SITE_FILE, 1, 1, (), one)
+        one if isinstance(one, Problem) else _problem_of(site / SITE_FILE, one)
         for one in site_problems(site, policy)
     ]
+
+
+def _problem_of(file: Path, message: str) -> Problem:
+    """A message that begins with the file, and perhaps line and column, in parts."""
+    from edge.formats.problems import Problem
+
+    at = _POSITION.fullmatch(message.removeprefix(f"{file}:"))
+    if not message.startswith(f"{file}:") or at is None:
+        return Problem(file, 1, 1, (), message)
+    return Problem(file, int(at["line"] or 1), int(at["column"] or 1), (), at["what"])
 
 
 def _other_keys(site: Path, draft: Draft[Policy]) -> tuple[OtherKey, ...]:
@@ -188,9 +205,9 @@ def _as_json(
 
 
 def _sentence(text: str) -> str:
-    """The text as a sentence; a path and colon at its beginning stay as they are."""
+    """The text as a sentence; the name of a file or field at its beginning stays as it is."""
     end = "" if text[-1] in ".?" else "."
-    start = text[0] if text.partition(" ")[0].endswith(":") else text[0].upper()
+    start = text[0] if _NAME.match(text) else text[0].upper()
     return f"{start}{text[1:]}{end}"
 
 

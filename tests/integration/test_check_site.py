@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
+from edge.cli.check import _sentence
 from edge.errors import ExitCode
 from tests.support.product import verb
 from tests.support.signing import make_signers
@@ -113,3 +114,32 @@ def test_p1_sign_refuses_what_check_refuses_in_site_yaml(made: MadeSite, tmp_pat
 
     assert done.status == ExitCode.CONFIG
     assert "broker.host" in done.err
+
+
+def test_check_names_the_file_and_the_line_of_what_is_not_yaml(
+    made: MadeSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = made.folder.rename(made.folder.parent / "a street")
+    file = folder / "site.yaml"
+    file.write_text("schema: edge-anpr/site/1\n\tx: 1\n")
+
+    monkeypatch.chdir(folder.parent)
+    done = verb("check", "a street")
+
+    assert "     a street/site.yaml:2:1  E_CONFIG" in done.out
+    assert "Not YAML: " in done.out
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("policy.yaml names no picture", "policy.yaml names no picture."),
+        ("dpia.date: too old", "dpia.date: too old."),
+        ("site: twice", "site: twice."),
+        ("street/dpia.md is missing.", "street/dpia.md is missing."),
+        ("must be text; e.g. x", "Must be text; e.g. x."),
+        ("this key is given twice; keep one.", "This key is given twice; keep one."),
+    ],
+)
+def test_the_name_at_the_beginning_of_a_sentence_stays_as_it_is(text: str, sentence: str) -> None:
+    assert _sentence(text) == sentence
