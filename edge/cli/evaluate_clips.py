@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
@@ -60,23 +61,24 @@ class ClipScore:
 def score_clip(clip: str, labels: list[PlateText], reports: list[PlateText]) -> ClipScore:
     """Compare the vehicles reported for a clip with its labels.
 
-    A label is exact if a report has its text; split if more than one report is within two
-    edits of it and nearer to no other label; missed if no report is. A report further than two
-    edits from every label is spurious.
+    A label is exact if a report has its text; split if more than one report is within two edits of
+    it and nearer to no other label; missed if no report is. A plate that is labelled several times
+    needs as many reports. A report further than two edits from every label is spurious.
     """
     score = ClipScore(clip, vehicles=len(labels), reports=len(reports))
-    claimed: dict[int, int] = {}
+    claimed: Counter[PlateText] = Counter()
     for report in reports:
         distances = [distance(report, label) for label in labels]
         nearest = min(range(len(labels)), key=lambda i: distances[i])
         if distances[nearest] > NEAR:
             score.spurious += 1
         else:
-            claimed[nearest] = claimed.get(nearest, 0) + 1
-    for index, label in enumerate(labels):
-        score.exact += any(report == label for report in reports)
-        score.missed += all(distance(report, label) > NEAR for report in reports)
-        score.split += claimed.get(index, 0) > 1
+            claimed[labels[nearest]] += 1
+    for label, times in Counter(labels).items():
+        score.exact += min(times, sum(report == label for report in reports))
+        near = sum(distance(report, label) <= NEAR for report in reports)
+        score.missed += max(0, times - near)
+        score.split += claimed[label] > times
     return score
 
 

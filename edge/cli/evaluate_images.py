@@ -15,6 +15,7 @@ from edge.cli.labels import (
     LabelledImage,
     LabelledPlate,
     distance,
+    photo_pixels,
     read_image_labels,
     require_inside,
 )
@@ -172,7 +173,6 @@ def evaluate_images(
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
     from rich.progress import TimeRemainingColumn as Remaining
 
-    from edge.adapters.cameras.recordings import read_picture
     from edge.adapters.models.loading import load_plate_models
     from edge.adapters.models.weights import Manifest
     from edge.cli.report import Measured, images_page, require_writable, write_page
@@ -190,13 +190,8 @@ def evaluate_images(
         task = bar.add_task("photos", total=len(labelled))
         for image in labelled:
             started = time.perf_counter()
-            pixels = read_picture(image.path)
+            pixels = photo_pixels(image.path, f"{labels}:{image.first_line}")
             decoded = time.perf_counter() - started
-            if pixels is None:
-                raise ConfigError(
-                    f"{labels}:{image.first_line}: image: not a readable picture; save it as JPEG "
-                    "or PNG, or remove its rows"
-                )
             require_inside(image, pixels.shape[1], pixels.shape[0], labels)
             if not scores:
                 models.detector.detect(pixels)  # warm-up: the first inference is slow

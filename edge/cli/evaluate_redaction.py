@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from edge.cli.labels import photo_pixels
 from edge.cli.outline_labels import (
     OutlinedImage,
     OutlinedVehicle,
@@ -197,7 +198,6 @@ def evaluate_redaction(
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
     from rich.progress import TimeRemainingColumn as Remaining
 
-    from edge.adapters.cameras.recordings import read_picture
     from edge.adapters.models.loading import load_plate_models, load_scene_parser
     from edge.adapters.models.weights import Manifest
     from edge.cli.report import Measured, redaction_page, require_writable, write_page
@@ -213,12 +213,7 @@ def evaluate_redaction(
     with Progress(*columns, console=Console(stderr=True), disable=not progress) as bar:
         task = bar.add_task("photos", total=len(labelled))
         for image in labelled:
-            pixels = read_picture(image.path)
-            if pixels is None:
-                raise ConfigError(
-                    f"{labels}:{image.first_line}: image: not a readable picture; save it as JPEG "
-                    "or PNG, or remove its rows"
-                )
+            pixels = photo_pixels(image.path, f"{labels}:{image.first_line}")
             require_outlines_inside(image, pixels.shape[1], pixels.shape[0], labels)
             scores.append(score_photo(image, pixels, models, parser, wheel))
             bar.advance(task)

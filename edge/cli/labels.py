@@ -7,13 +7,18 @@ import difflib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from edge.domain.imaging import Box
 from edge.domain.plates import PlateFormatError, PlateText
 from edge.domain.tracking import edit_distance
-from edge.errors import ConfigError
+from edge.errors import CameraError, ConfigError
 from edge.formats.yaml_tree import QUOTABLE
+
+if TYPE_CHECKING:
+    from edge.domain.imaging import Pixels
 
 ROUNDING = 1
 """By how many pixels a labelled box may exceed its photo: labelling tools round."""
@@ -51,20 +56,11 @@ def read_table(
     """The rows of a CSV file with its header, each with the line it ends on; cells stripped.
 
     Raises:
-        ConfigError: the file cannot be read, a column is missing, unknown or given twice, or a
-            row has more cells than the header.
+        ConfigError: the file cannot be read, its cells are not separated by commas, a column is
+            missing, unknown or given twice, or a row has more cells than the header.
     """
-    try:
-        with file.open(encoding="utf-8-sig", newline="") as opened:
-            table = csv.DictReader(opened, strict=True)
-            columns = [name.strip() for name in table.fieldnames or ()]
-            table.fieldnames = columns
-            rows = [(table.line_num, row) for row in table]
-    except OSError as error:
-        raise ConfigError(f"{file}: cannot be read ({error.strerror}); check --labels") from None
-    except (UnicodeDecodeError, csv.Error):
-        raise ConfigError(f"{file}: not CSV in UTF-8; save it as UTF-8") from None
     known = [*required, *optional]
+    columns, rows = _content(file, known)
     for column in required:
         if column not in columns:
             raise ConfigError(f"{file}:1: the column {column!r} is missing; add it")
@@ -83,6 +79,55 @@ def read_table(
             raise ConfigError(f"{file}:{line}: more cells than columns; quote cells with commas")
         found.append((line, {name: (cell or "").strip() for name, cell in row.items()}))
     return found
+
+
+def _content(
+    file: Path, known: Sequence[str]
+) -> tuple[list[str], list[tuple[int, dict[str, str | None]]]]:
+    """The columns, and the rows with the line that each ends on.
+
+    Raises:
+        ConfigError: the file cannot be read, or is no CSV with commas.
+    """
+    done = 0
+    rows = []
+    try:
+        with file.open(encoding="utf-8-sig", newline="") as opened:
+            header = opened.readline()
+            _require_commas(file, header, known)
+            table = csv.DictReader(chain([header], opened), strict=True)
+            columns = [name.strip() for name in table.fieldnames or ()]
+            table.fieldnames = columns
+            done = table.line_num
+            for row in table:
+                done = table.line_num
+                rows.append((done, row))
+    except OSError as error:
+        raise ConfigError(f"{file}: cannot be read ({error.strerror}); check --labels") from None
+    except UnicodeDecodeError:
+        raise ConfigError(f"{file}: not CSV in UTF-8; save it as UTF-8") from None
+    except csv.Error as error:
+        raise ConfigError(
+            f"{file}:{done + 1}: the row that begins here is not CSV ({error}); correct its quotes"
+        ) from None
+    return columns, rows
+
+
+def _require_commas(file: Path, header: str, known: Sequence[str]) -> None:
+    """Refuse what spreadsheets write where the comma stands in numbers.
+
+    Such a file is not read: in `612,5` nobody can tell a decimal comma from two cells.
+
+    Raises:
+        ConfigError: the cells are separated by something else than commas.
+    """
+    for name, mark in (("semicolons", ";"), ("tabs", "\t")):
+        first, found, _ = header.partition(mark)
+        if found and first.strip(' "') in known:
+            raise ConfigError(
+                f"{file}:1: the cells are separated by {name}; separate them with commas, and "
+                "write decimals with a point"
+            )
 
 
 def distance(one: PlateText, other: PlateText) -> int:
@@ -104,6 +149,27 @@ def photo_below(root: Path, name: str, where: str) -> Path:
     if not path.is_file():
         raise ConfigError(f"{where}: image: no such file below {root}; check --root")
     return path
+
+
+def photo_pixels(path: Path, where: str) -> Pixels:
+    """The pixels of a labelled photo, shape (height, width, 3), BGR.
+
+    Raises:
+        ConfigError: it cannot be read, or is no picture. The message does not repeat its name.
+    """
+    from edge.adapters.cameras.recordings import read_picture
+
+    try:
+        pixels = read_picture(path)
+    except CameraError:
+        raise ConfigError(
+            f"{where}: image: this user may not read it; check its permissions"
+        ) from None
+    if pixels is None:
+        raise ConfigError(
+            f"{where}: image: not a readable picture; save it as JPEG or PNG, or remove its rows"
+        )
+    return pixels
 
 
 def read_image_labels(labels: Path, root: Path) -> list[LabelledImage]:
@@ -134,7 +200,7 @@ def read_image_labels(labels: Path, root: Path) -> list[LabelledImage]:
     return list(found.values())
 
 
-def _labelled_plate(row: dict[str, str], line: int, where: str) -> LabelledPlate:
+def _labelled_box(row: dict[str, str], where: str) -> Box:
     numbers = {}
     for column in ("x", "y", "w", "h"):
         if not _NUMBER.fullmatch(row[column]):
@@ -147,6 +213,15 @@ def _labelled_plate(row: dict[str, str], line: int, where: str) -> LabelledPlate
     for column, length in (("w", w), ("h", h)):
         if length <= 0:
             raise ConfigError(f"{where}: {column}: must be above 0; correct the box")
+        if length <= 1:
+            raise ConfigError(
+                f"{where}: {column}: at most one pixel; write pixels, not fractions of the photo"
+            )
+    return Box(x, y, x + w, y + h)
+
+
+def _labelled_plate(row: dict[str, str], line: int, where: str) -> LabelledPlate:
+    box = _labelled_box(row, where)
     try:
         plate = PlateText.parse(row["plate"])
     except PlateFormatError as error:
@@ -159,7 +234,7 @@ def _labelled_plate(row: dict[str, str], line: int, where: str) -> LabelledPlate
         raise ConfigError(f"{where}: lines: not 1, 2 or 3; write the plate's lines of text")
     return LabelledPlate(
         line,
-        Box(x, y, x + w, y + h),
+        box,
         plate,
         country.upper() or NO_COUNTRY,
         int(lines) if lines else None,

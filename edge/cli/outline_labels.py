@@ -95,8 +95,13 @@ def _points(text: str, where: str) -> Points:
     if len(points) == 2:
         (x1, y1), (x2, y2) = points
         points = ((x1, y1), (x2, y1), (x2, y2), (x1, y2))
-    if any(math.isclose(max(side), min(side)) for side in zip(*points, strict=True)):
+    lengths = [max(side) - min(side) for side in zip(*points, strict=True)]
+    if math.isclose(min(lengths), 0, abs_tol=1e-9):
         raise ConfigError(f"{where}: outline: has no area; correct it")
+    if max(lengths) <= 1:
+        raise ConfigError(
+            f"{where}: outline: at most one pixel; write pixels, not fractions of the photo"
+        )
     return points
 
 

@@ -35,9 +35,12 @@ def plates(*texts: str) -> list[PlateText]:
         (["1ABC123", "2XYZ987"], ["2XYZ987", "1ABC123"], 2, 0, 0, 0),
         (["1ABC123", "1ABC124"], ["1ABC123", "1ABC124"], 2, 0, 0, 0),
         (["1ABC123", "2XYZ987"], ["1AXXX23"], 0, 2, 1, 0),
+        (["1ABC123", "1ABC123"], ["1ABC123"], 1, 1, 0, 0),
+        (["1ABC123", "1ABC123"], ["1ABC123", "1ABC123"], 2, 0, 0, 0),
+        (["1ABC123", "1ABC123"], ["1ABC123", "1A8C123"], 1, 0, 0, 0),
     ],
     ids=["exact", "nothing", "misread", "two reports", "twice", "another", "both", "near labels",
-         "too far"],
+         "too far", "labelled twice", "two passages", "one misread"],
 )  # fmt: skip
 def test_reports_are_counted_against_labels(
     labels: list[str], reports: list[str], exact: int, missed: int, spurious: int, split: int
@@ -108,6 +111,9 @@ def test_labels_may_have_letters_with_marks_as_lists_may(root: Path) -> None:
         (b"clip,plate\na.mp4,1ABC?23\n", r"labels\.csv:2: plate: "),
         (b"clip,plate\n", r"labels\.csv: no labelled vehicle"),
         (b"clip,plate\na.mp4,\xff\xfe\n", r"labels\.csv: not CSV in UTF-8"),
+        (b"clip;plate\na.mp4;1ABC123\n", r"labels\.csv:1: the cells are separated by semicolons"),
+        (b'"plate"\tclip\n', r"labels\.csv:1: the cells are separated by tabs"),
+        (b'clip,plate\na.mp4,1ABC123\na.mp4,"1\n', r"labels\.csv:3: the row that begins here"),
     ],
 )
 def test_the_error_for_bad_labels_names_file_and_line(

@@ -107,6 +107,9 @@ def test_the_country_may_be_left_out(root: Path) -> None:
         (HEADER + f"{PHOTO},1,-9,30,10,1ABC123,BE\n", r"labels\.csv:2: y: below 0, outside the"),
         (HEADER + f"{PHOTO},1,2,0,10,1ABC123,BE\n", r"labels\.csv:2: w: must be above 0"),
         (HEADER + f"{PHOTO},1,2,30,-1,1ABC123,BE\n", r"labels\.csv:2: h: must be above 0"),
+        (HEADER + f"{PHOTO},.3,2,30,9,1ABC123,BE\n", r"labels\.csv:2: x: not a number of pixels"),
+        (HEADER + f"{PHOTO},0.3,0.5,0.05,0.02,1ABC123,BE\n", r"labels\.csv:2: w: at most one pix"),
+        (HEADER.replace(",", ";"), r"labels\.csv:1: the cells are separated by semicolons"),
         (HEADER + f"{PHOTO},1,2,30,10,,BE\n", r"labels\.csv:2: plate: a plate is"),
         (HEADER + f"{PHOTO},1,2,30,10,1ABC123?,BE\n", r"labels\.csv:2: plate: a plate is"),
         (HEADER + f"{PHOTO},1,2,30,10,1ABC123,1ABC123\n", r"labels\.csv:2: country: not 2 to 20"),
@@ -116,7 +119,7 @@ def test_the_country_may_be_left_out(root: Path) -> None:
             r"labels\.csv:3: the same box as in line 2",
         ),
         (HEADER.encode() + b"\xff\xfe", r"labels\.csv: not CSV in UTF-8"),
-        (HEADER + f'{PHOTO},1,2,30,10,"1ABC123\n', r"labels\.csv: not CSV in UTF-8"),
+        (HEADER + f'{PHOTO},1,2,30,10,"1ABC123\n', r"labels\.csv:2: the row that begins here"),
     ],
 )
 def test_the_error_for_bad_labels_names_line_and_field_and_no_plate(

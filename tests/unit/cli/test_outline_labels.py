@@ -64,6 +64,7 @@ def test_one_vehicle_needs_no_name(folder: Path) -> None:
         ("a,plate,10 20 60 31", "a,plate,10 20 60 nan", 2, "outline: not pairs of pixels"),
         ("a,plate,10 20 60 31", "a,plate,10 20 60 20", 2, "outline: has no area"),
         ("a,plate,10 20 60 31", "a,plate,-9 20 60 31", 2, "outline: below 0"),
+        ("a,plate,10 20 60 31", "a,plate,0.1 0.2 0.6 0.3", 2, "write pixels, not fractions"),
         ("a,plate,10 20 60 31", "a,plate,", 2, "outline: not pairs of pixels"),
         ("1ABC123.jpg,a,plate", ",a,plate", 2, "image: empty"),
         ("1ABC123.jpg,a,plate", "missing.jpg,a,plate", 2, "image: no such file"),
