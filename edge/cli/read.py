@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -16,7 +17,7 @@ from edge.cli.options import JsonOption, SecondLookOption
 from edge.cli.output import print_json
 from edge.cli.redact import is_picture, outlined_preview, regular_file
 from edge.domain.reveal import RevealLevel
-from edge.errors import CameraError, RedactionError, UsageError
+from edge.errors import CameraError, EdgeError, RedactionError, UsageError
 
 if TYPE_CHECKING:
     from edge.adapters.models.loading import PlateModels
@@ -116,10 +117,15 @@ def read(
     parser = None if pictures is None else _scene_parser()
     found: list[FileRead] = []
     visible = not as_json and sys.stderr.isatty()
-    for number, (one, previews) in enumerate(_read_all(paths, loaded, visible=visible), 1):
-        if pictures is not None:
-            one.pictures = _write_pictures(pictures / f"{number}", previews, level, parser)
-        found.append(one)
+    try:
+        for number, (one, previews) in enumerate(_read_all(paths, loaded, visible=visible), 1):
+            if pictures is not None:
+                one.pictures = _write_pictures(pictures / f"{number}", previews, level, parser)
+            found.append(one)
+    except EdgeError:
+        if found and not as_json:
+            _print(found)  # reading may have taken long; the error follows
+        raise
     if as_json:
         print_json("edge-anpr/read/1", as_document(found), indent=2)
     else:
@@ -290,6 +296,8 @@ def _make(folder: Path | None) -> None:
         raise UsageError(f"--pictures: {folder}: {error.strerror}; name another folder") from None
     if full:
         raise UsageError(f"--pictures: {folder}: not empty; name a new folder")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise UsageError(f"--pictures: {folder}: Permission denied; name another folder")
 
 
 def _write_pictures(

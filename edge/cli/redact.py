@@ -140,6 +140,8 @@ def redact(
     if mask:
         raise UsageError("--mask: only for --place; without it everything is masked anyway")
     _require_fit("OUT", recording, out, force=force)
+    if show_plates and level is RevealLevel.NONE:
+        raise UsageError("--show-plates: nothing is shown; add --reveal plate, or a higher level")
     if explain is not None:
         _require_explainable(recording, out, explain, level, force=force)
     networks = _networks(level, detector, second_look, manifest)
@@ -154,7 +156,7 @@ def redact(
     result = {
         "out": str(out),
         "reveal": level.value,
-        "plates_readable": show_plates and level is not RevealLevel.NONE,
+        "plates_readable": show_plates,
         "frames": preview.frames,
         "corrupt_frames": camera.corrupt_frames,
         "plates_found": preview.plates_found,
@@ -164,10 +166,8 @@ def redact(
     if as_json:
         print_json("edge-anpr/redact/1", result)
     else:
-        typer.echo(
-            f"{out}: {preview.frames} frames at level {level.value}, "
-            f"{preview.plates_found} plates found in them" + _decided_text(preview.decided, level)
-        )
+        frames = "1 frame" if preview.frames == 1 else f"{preview.frames} frames"
+        typer.echo(f"{out}: {frames} at level {level.value}{_found_text(preview)}")
         if explain is not None:
             typer.echo(f"{explain}: what the scene parser sees")
 
@@ -272,12 +272,14 @@ def scenes_around(
     return tuple(scene_around(plate, pixels, parser) for plate in plates)
 
 
-def _decided_text(decided: Counter[MaskMethod], level: RevealLevel) -> str:
-    """How many vehicles each way of masking shows; nothing where no more than plates is shown."""
-    if level in (RevealLevel.NONE, RevealLevel.PLATE) or not decided:
-        return ""
-    counts = ", ".join(f"{decided[one]} by {one.value}" for one in MaskMethod)
-    return f"; vehicles shown: {counts}"
+def _found_text(preview: _Preview) -> str:
+    """The plates, and how many vehicles each way of masking shows; nothing if none were sought."""
+    if preview.level is RevealLevel.NONE:
+        return ", everything masked"
+    counts = ", ".join(f"{preview.decided[one]} by {one.value}" for one in MaskMethod)
+    is_told = preview.decided and preview.level is not RevealLevel.PLATE
+    shown = f"; vehicles shown: {counts}" if is_told else ""
+    return f", {preview.plates_found} plates found in them{shown}"
 
 
 def _networks(
@@ -412,9 +414,8 @@ def regular_file(source: str, *, verb: str) -> Path:
     """
     if "://" in source or source == "-":
         # An address may hold a password, so it is not repeated.
-        raise _no_regular_file(
-            "IN" if verb == "redact" else "FILE", "an address or standard input", verb
-        )
+        named = "IN" if verb == "redact" else "FILE"
+        raise _no_regular_file(named, "an address or standard input", verb)
     path = Path(source)
     try:
         mode = path.stat().st_mode
@@ -484,8 +485,7 @@ def _require_fit(
     """
     from edge.adapters.cameras.video_writer import VIDEO_FORMATS
 
-    of_its_kind = PICTURE_FORMATS if is_picture(recording) else frozenset(VIDEO_FORMATS)
-    wanted = wanted or of_its_kind
+    wanted = wanted or (PICTURE_FORMATS if is_picture(recording) else frozenset(VIDEO_FORMATS))
     if out.suffix.lower() not in wanted:
         raise UsageError(f"{what}: {out}: end the name in {', '.join(sorted(wanted))}")
     if not out.parent.is_dir():

@@ -149,6 +149,27 @@ def test_a_folder_of_pictures_that_is_not_empty_is_left_alone(photo: Path, tmp_p
     assert kept.read_bytes() == b"mine"
 
 
+def test_pictures_in_a_folder_that_cannot_be_written_are_refused_before_reading(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from edge.cli.read import _make
+    from edge.errors import UsageError
+
+    monkeypatch.setattr(os, "access", lambda *_args: False)
+
+    with pytest.raises(UsageError, match=r"^--pictures: .+; name another folder"):
+        _make(tmp_path)
+
+
+def test_what_was_read_before_a_file_that_cannot_be_is_printed(photo: Path, tmp_path: Path) -> None:
+    empty = tmp_path / "empty.jpg"
+    empty.touch()
+    done = product("read", photo, empty)
+    assert done.status == 5
+    assert "1DLK482" in done.out
+    assert "E_SOURCE_EMPTY" in done.err
+
+
 def test_the_error_for_an_unknown_level_lists_the_levels(photo: Path) -> None:
     done = product("read", photo, "--pictures", "new", "--reveal", "everything")
     assert done.status == 2

@@ -94,7 +94,7 @@ def test_redacting_a_picture_gives_a_picture(picture: Path, tmp_path: Path) -> N
     out = tmp_path / "masked.jpg"
     done = product("redact", picture, out)
     assert done.status == 0, done.err
-    assert "1 frames at level none" in done.out
+    assert "1 frame at level none, everything masked" in done.out
     masked = cv2.imread(str(out))
     assert masked is not None
     assert np.unique(masked).tolist() == [MASK]
@@ -221,6 +221,12 @@ def test_an_unknown_level_is_a_usage_error(recording: Path, tmp_path: Path) -> N
     done = product("redact", recording, tmp_path / "masked.mp4", "--reveal", "everything")
     assert done.status == 2
     assert "occupants" in done.err
+
+
+def test_plates_are_not_shown_where_nothing_is(picture: Path, tmp_path: Path) -> None:
+    done = product("redact", picture, tmp_path / "out.png", "--show-plates")
+    assert done.status == 2
+    assert "--show-plates: nothing is shown; add --reveal plate" in done.err
 
 
 def test_a_level_that_reveals_plates_needs_weights(recording: Path, tmp_path: Path) -> None:

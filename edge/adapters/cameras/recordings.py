@@ -138,13 +138,19 @@ class RecordedCamera:
                 cells=cells,
             )
         if index < 0:
-            raise CameraError(
-                f"{self._sources[0]}: no frame can be decoded; check that the recording is "
-                "complete",
-                code="E_SOURCE_EMPTY",
-            )
+            raise CameraError(self._nothing_decoded(), code="E_SOURCE_EMPTY")
         if not self._is_pictures:
             self._require_complete()
+
+    def _nothing_decoded(self) -> str:
+        first, *more = self._sources
+        if not self._is_pictures:
+            return f"{first}: no frame can be decoded; check that the recording is complete"
+        if more:
+            return f"{first.parent}: none of its pictures can be decoded; copy them again"
+        return (
+            f"{first}: not a picture that can be decoded; copy it again, or save it as JPEG or PNG"
+        )
 
     def _require_complete(self) -> None:
         """Raise an error if a video is incomplete; called after all its frames were given."""
@@ -181,9 +187,7 @@ class RecordedCamera:
             try:
                 container, stream = cleanup.enter_context(self._opened())
             except PermissionError as error:
-                raise CameraError(
-                    f"{path}: cannot be read ({error.strerror}); check its permissions"
-                ) from None
+                raise _unreadable(path, error) from None
             except (av.error.FFmpegError, OSError) as error:
                 raise _no_video(path, _reason(error)) from None
             if self._choice is not None and len(self._choice.shown) > 1:
@@ -297,11 +301,17 @@ def _cells_of(frame: VideoFrame) -> Cells:
 
 
 def read_picture(path: Path) -> Pixels | None:
-    """A picture, upright; None if the file is empty, much too large, or not a picture."""
+    """A picture, upright; None if the file is empty, much too large, or not a picture.
+
+    Raises:
+        CameraError: this user may not read it.
+    """
     try:
         with open_regular_file(path) as file:
             content = np.frombuffer(file.read(), np.uint8)
         pixels = cv2.imdecode(content, cv2.IMREAD_COLOR)
+    except PermissionError as error:
+        raise _unreadable(path, error) from None
     except (cv2.error, OSError):
         return None
     return None if pixels is None else np.asarray(pixels, dtype=np.uint8)
@@ -374,9 +384,7 @@ def open_recordings(
     try:
         files = sorted(f for f in path.iterdir() if f.is_file() and not f.name.startswith("."))
     except OSError as error:
-        raise CameraError(
-            f"{path}: cannot be read ({error.strerror}); check its permissions"
-        ) from None
+        raise _unreadable(path, error) from None
     streams = [
         RecordedCamera(camera, file.name, (file,), when(file), stream, in_site=in_site)
         for file in files
@@ -462,9 +470,13 @@ def _reason(error: Exception) -> str:
     return getattr(error, "strerror", None) or "unknown format"
 
 
+def _unreadable(path: Path, error: OSError) -> CameraError:
+    return CameraError(f"{path}: cannot be read ({error.strerror}); check its permissions")
+
+
 def _no_video(path: Path, reason: str) -> CameraError:
     return CameraError(
-        f"{path}: cannot be opened as video ({reason}); name a complete video file, a picture or "
-        "a folder of them",
+        f"{path}: cannot be opened as video ({reason}); name a complete video file, or a picture "
+        f"whose name ends in {', '.join(sorted(PICTURE_SUFFIXES))}",
         code="E_SOURCE_FORMAT",
     )
