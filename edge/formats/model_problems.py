@@ -67,8 +67,8 @@ def _explain(detail: ErrorDetails, model: type[BaseModel]) -> str:
         return f"must have {location[-1] + 1} values or more"
     if kind == "missing":
         return f"{name!r} is missing; add it"
-    if kind == "string_pattern_mismatch" and context["pattern"] == ID_PATTERN:
-        return "a name has 1 to 40 of a-z, 0-9 and -; change it"
+    if kind == "string_pattern_mismatch" and context["pattern"] in FORMS:
+        return FORMS[context["pattern"]]
     template = _MESSAGES.get(kind)
     if template is not None:
         return template.format(**context)
@@ -77,6 +77,31 @@ def _explain(detail: ErrorDetails, model: type[BaseModel]) -> str:
         message = message.replace(before, after)
     return message
 
+
+_ADDRESS = "must be an address without spaces that begins with "
+
+FORMS = {
+    ID_PATTERN: "a name has 1 to 40 of a-z, 0-9 and -; change it",
+    r"^[A-Za-z0-9._:-]{1,253}$": "must be the name or address of a host alone, such as "
+    "host.example.org, without mqtt:// and port",
+    r"^(?:[A-Za-z0-9.-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?$": "must be HOST or "
+    "HOST:PORT, such as mqtt.example.org:8883, without mqtt://",
+    r"^(?:[A-Za-z0-9.-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\]):[0-9]{1,5}$": "must be HOST:PORT, such as "
+    "127.0.0.1:9109",
+    r"^[A-Za-z_][A-Za-z0-9_]{0,99}$": "must be the name of an environment variable, such as "
+    "CAMERA_PASSWORD; the password itself does not belong here",
+    r"^/dev/[A-Za-z0-9/_.:-]{1,200}$": "must be the path of a device, such as /dev/video0",
+    r"^[A-Za-z0-9@._-]{1,100}\.service$": "must be the name of a systemd service, such as "
+    "edge-anpr.service",
+    r"^[A-Za-z0-9._-]{1,100}$": "must be a name that `edge-anpr models list` shows, such as "
+    "embedded-detector",
+    r"^rtsps?://[^\s]{1,1000}$": _ADDRESS + "rtsp:// or rtsps://",
+    r"^https?://[^\s]{1,1000}$": _ADDRESS + "http:// or https://",
+    r"^(?:rtsp|http)s?://[^\s]{1,1000}$": _ADDRESS + "rtsp://, rtsps://, http:// or https://",
+    r"^https://[^\s]{1,1000}$": _ADDRESS + "https://",
+    r"^[0-9a-f]{64}$": "must be a SHA-256 digest: 64 of 0-9 and a-f",
+}
+"""What the patterns of `site.yaml` and `policy.yaml` ask for, in words."""
 
 # For errors whose text in the library is written for programmers.
 _MESSAGES = {

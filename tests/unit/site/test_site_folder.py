@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pickle
 import re
@@ -9,13 +10,17 @@ from datetime import datetime
 from pathlib import Path
 
 import pytest
+from pydantic import BaseModel
 
 from edge.domain.geometry import Direction, Line
 from edge.domain.reveal import RevealLevel
 from edge.domain.rules import RuleKind
 from edge.errors import ConfigError, ExitCode
+from edge.formats.model_problems import FORMS
+from edge.formats.signing import PUBLIC_KEY_PATTERN
+from edge.policy.model import Policy
 from edge.site.folder import load_site_folder
-from edge.site.settings import Tiles
+from edge.site.settings import Site, Tiles
 from tests.support.example_site import HEADER, PERMITS, POLICY, SITE, changed, write_site
 
 
@@ -257,15 +262,15 @@ def test_the_error_for_a_mistake_in_the_policy_names_position_and_remedy(
         ("site: square", "site: circle", "site: circle", "policy.yaml names another site"),
         ("  north: {", "  nort: {", "nort:", "did you mean 'north'?"),
         ("password_env: SQUARE_PASSWORD", "password: hunter2", "password", "password_env: NAME"),
-        ("SQUARE_PASSWORD", "$SQUARE", "password_env", "must match pattern"),
+        ("SQUARE_PASSWORD", "$SQUARE", "password_env", "name of an environment variable"),
         ("  username: box-1\n", "", "broker:", "a password without a username"),
-        ("host: 127.0.0.1", "host: user:secret@broker", "host", "must match pattern"),
-        ("host: 127.0.0.1", "host: mqtt://broker", "host", "must match pattern"),
+        ("host: 127.0.0.1", "host: user:secret@broker", "host", "address of a host alone"),
+        ("host: 127.0.0.1", "host: mqtt://broker", "host", "without mqtt:// and port"),
         ("  host: 127.0.0.1\n", "", "broker:", "'host' is missing"),
         ("username: box-1", "hosts: [a.example]", "hosts", "host is given too; keep one"),
         ("host: 127.0.0.1", "hosts: [a.example, A.example:1883]", "A.ex", "is given twice"),
         ("host: 127.0.0.1", "hosts: ['a.example:65536']", "'a.ex", "must be 1 to 65535"),
-        ("host: 127.0.0.1", "hosts: ['mqtt://a.example']", "'mqtt", "must match pattern"),
+        ("host: 127.0.0.1", "hosts: ['mqtt://a.example']", "'mqtt", "must be HOST or HOST:P"),
         ("username: box-1", "port: 0", "port", "or equal to 1"),
         ("username: box-1", "port: 65536", "port", "or equal to 65535"),
         ("username: box-1", "payload_cap_kib: 4", "payload_cap_kib", "or equal to 8"),
@@ -282,7 +287,7 @@ def test_the_error_for_a_mistake_in_the_policy_names_position_and_remedy(
             "box: [",
             "x1 < x2 and y1 < y2",
         ),
-        ("reader: reader-b", "reader: ../b.onnx", "reader", "must match pattern"),
+        ("reader: reader-b", "reader: ../b.onnx", "reader", "`edge-anpr models list` shows"),
         ("reader: reader-b", "reader: b, provider: gpu", "provider", "'cpu', 'cuda' or 'tensorrt'"),
         ("box: box-1\n", "", "schema", "'box' is missing"),
         ("box: box-1\n", "box: null\n", "box", "is missing"),
@@ -297,6 +302,14 @@ def test_the_error_for_a_mistake_in_the_site_file_names_position_and_remedy(
     message = refusal(write_site(tmp_path / "square", site=site))
     line, column = line_of(site, at)
     assert re.search(rf"site\.yaml:{line}:{column}: .*{re.escape(says)}", message), message
+
+
+@pytest.mark.parametrize("model", [Site, Policy])
+def test_every_form_that_a_text_must_have_is_told_in_words(model: type[BaseModel]) -> None:
+    schema = json.dumps(model.model_json_schema(by_alias=True))
+    asked = {json.loads(one) for one in re.findall(r'"pattern": ("(?:[^"\\]|\\.)*")', schema)}
+    assert asked
+    assert asked - {PUBLIC_KEY_PATTERN} <= FORMS.keys()
 
 
 def test_a_password_in_the_file_is_not_repeated(tmp_path: Path) -> None:
@@ -453,7 +466,7 @@ def small(address: str) -> str:
         (small("rtsps://192.0.2.1/y"), "substream", "must begin with rtsp:// as url does"),
         (small("rtsp://u:p@192.0.2.1/y"), "substream", "a password does not belong in a file"),
         (small("rtsp://192.0.2.1:x/y"), "substream", "not an address; write it like rtsp://"),
-        (small("192.0.2.1/y"), "substream", "pattern"),
+        (small("192.0.2.1/y"), "substream", "that begins with rtsp://"),
         (
             small("rtsp://192.0.2.1/y") + ", decoder: 'h264parse ! avdec_h264'",
             "substream",
