@@ -13,6 +13,8 @@ refuse() {
 }
 
 make_venv() {
+  # --clear would empty the folder that a link leads to, which belongs to another checkout.
+  [ ! -L "$root/.venv" ] || refuse "$root/.venv is a link: remove the link, and run this again"
   base=${PYTHON:-python3}
   command -v "$base" >/dev/null || refuse "no $base here: install Python 3.10 or newer, or name one in PYTHON"
   "$base" -c 'import sys; sys.exit(sys.version_info < (3, 10))' ||
