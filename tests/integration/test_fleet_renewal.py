@@ -70,6 +70,13 @@ def key_and_certificate_fit(keys: Path) -> bool:
     return key.public_key() == identity(keys).certificate().public_key()
 
 
+def test_a_file_in_place_of_a_site_folder_is_of_no_fleet(tmp_path: Path) -> None:
+    file = tmp_path / "site.yaml"
+    file.write_text("box: box-1\n")
+
+    assert BoxIdentity.read(file / "keys") is None
+
+
 def test_a_box_renews_by_itself_when_a_third_is_left(fleet: TestFleet, tmp_path: Path) -> None:
     keys = tmp_path / "box" / "keys"
     first = identity(keys).certificate()

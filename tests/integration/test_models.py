@@ -147,7 +147,7 @@ def test_a_missing_accelerator_is_never_replaced_by_the_cpu(
     if onnxruntime.get_device() != "CPU":
         pytest.skip("this build of ONNX Runtime has an accelerator")
 
-    with pytest.raises(ModelError, match=f"models.provider: {provider}") as refused:
+    with pytest.raises(ModelError, match=f"provider: {provider}") as refused:
         load_plate_models(manifest, provider=provider)
 
     assert refused.value.code == "E_MODEL_PROVIDER"
@@ -156,7 +156,7 @@ def test_a_missing_accelerator_is_never_replaced_by_the_cpu(
 
 @pytest.mark.parametrize(
     ("options", "message"),
-    [({"provider": "npu"}, "models.provider: 'npu'"), ({"threads": 0}, "models.threads")],
+    [({"provider": "npu"}, "provider: 'npu'"), ({"threads": 0}, "models.threads")],
 )
 def test_bad_options_are_refused(
     manifest: Manifest, options: dict[str, object], message: str

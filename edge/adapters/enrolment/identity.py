@@ -73,7 +73,7 @@ class BoxIdentity:
         file = folder / STATE_FILE
         try:
             return cls(folder, FleetState.model_validate_json(file.read_bytes()))
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as error:
             raise KeyFileError(

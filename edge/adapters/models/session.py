@@ -36,6 +36,10 @@ def runtime() -> Any:  # noqa: ANN401 - the module has no types
     return onnxruntime
 
 
+_WHERE = "models.provider of site.yaml, --provider of a command"
+"""Where a provider is chosen, for errors."""
+
+
 def available_providers(provider: str) -> list[str]:
     """ONNX Runtime's provider names for `cpu`, `cuda` or `tensorrt`.
 
@@ -44,7 +48,7 @@ def available_providers(provider: str) -> list[str]:
     """
     if provider not in PROVIDERS:
         raise ModelError(
-            f"models.provider: {provider!r} is unknown; choose one of {', '.join(PROVIDERS)}",
+            f"provider: {provider!r} is unknown; choose one of {', '.join(PROVIDERS)} ({_WHERE})",
             code="E_MODEL_PROVIDER",
         )
     present = set(runtime().get_available_providers())
@@ -141,7 +145,7 @@ def unloadable(path: Path, error: Exception) -> ModelError:
 
 def _unavailable(provider: str) -> ModelError:
     return ModelError(
-        f"models.provider: {provider} is not supported by this machine's ONNX Runtime; install "
-        "the wheel and drivers for it, or set provider: cpu",
+        f"provider: {provider} is not supported by this machine's ONNX Runtime; install the wheel "
+        f"and drivers for it, or choose cpu ({_WHERE})",
         code="E_MODEL_PROVIDER",
     )
