@@ -149,6 +149,7 @@ class CaseReviews:
         now = self._utc()
         with self.writing(hit_id) as connection:
             case = self._locked(connection, hit_id, now)
+            self._right(connection, acting, case, JUDGES, now)  # before anything is said of it
             if case.decided and not appeal:
                 raise _not_now(case, "is decided; only an appeal adds a finding to it")
             if appeal and not case.decided:

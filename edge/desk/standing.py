@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -11,6 +11,7 @@ from sqlalchemy import Connection, select
 from edge.desk.cases import holds, kept_findings, next_reason
 from edge.desk.findings import DeskFinding, parse_finding
 from edge.desk.outcomes import OpeningReason
+from edge.desk.rights import DeskRight, RightScope
 from edge.desk.store.database import DeskDatabase
 from edge.desk.store.tables import HIT, REVIEW_CASE
 from edge.formats.timestamps import parse_utc
@@ -37,15 +38,27 @@ class CaseStanding:
 
 
 def case_standing(
-    database: DeskDatabase, hit_id: str, person: str, now: datetime
+    database: DeskDatabase, hit_id: str, rights: Sequence[DeskRight], now: datetime
 ) -> CaseStanding | None:
-    """The standing of a case; None if there is no such hit.
+    """The standing of a case; None if there is no such hit, or the rights do not cover it.
+
+    Args:
+        database: of the desk.
+        hit_id: the hit.
+        rights: of one person, in force, of a role in `JUDGES`; at least one.
+        now: the time, for who holds the case.
 
     Raises:
         OutboxError: the database cannot be used.
     """
+    person = rights[0].terms.person
     with database.reading() as connection:
-        if connection.execute(select(HIT.c.day).where(HIT.c.hit_id == hit_id)).first() is None:
+        place = select(HIT.c.site, HIT.c.rule).where(HIT.c.hit_id == hit_id)
+        row = connection.execute(place).one_or_none()
+        if row is None or not any(
+            scope.covers(RightScope(scope.authority, row.site, row.rule))
+            for scope in (right.terms.scope for right in rights)
+        ):
             return None
         findings = [parse_finding(payload) for payload in kept_findings(connection, hit_id)]
         holder = holders(connection, [hit_id], now).get(hit_id)

@@ -30,7 +30,14 @@ from edge.desk.web.sessions import form_token
 from edge.desk.web.words import DeskWords
 from edge.domain.plates import PlateFormatError, PlateText
 from edge.domain.reveal import PLATE_PICTURE, MaskMethod
-from edge.errors import AccessError, EdgeError, KeyFileError, PolicyError, UsageError
+from edge.errors import (
+    AccessError,
+    EdgeError,
+    KeyFileError,
+    OutboxError,
+    PolicyError,
+    UsageError,
+)
 from edge.formats.signing import SigningKey
 from edge.formats.timestamps import utc_text
 from edge.privacy.hit import HitError
@@ -425,7 +432,7 @@ def _within(call: Call, hit_id: str, act: Callable[[CaseReviews], Response]) -> 
         if mine and error.code == "E_CASE" and call.request.method == "POST":
             return see(f"/case/{hit_id}")  # this step was done before; there is the next one
         return _elsewhere(call, hit_id, standing, error)
-    except (HitError, SealError, KeyFileError) as error:
+    except (HitError, SealError, KeyFileError, OutboxError) as error:
         return _unopened(call, error)
 
 
@@ -458,7 +465,11 @@ def _held_by_another(call: Call, standing: CaseStanding | None) -> bool:
 
 
 def _unopened(call: Call, error: EdgeError) -> Response:
-    """One line for a hit that cannot be opened; the audit log has the code."""
+    """One line for a hit that is not here or cannot be opened; the audit log has the code."""
+    if isinstance(error, OutboxError):
+        if error.code != "E_NO_HIT":
+            raise error
+        return call.line(404, call.words("case.missing"), back="/queue")
     if isinstance(error, HitError) and error.code == "E_HIT":
         return call.line(422, call.words("case.unknown_box"), back="/queue")
     if error.code == "E_NO_KEY":
@@ -467,4 +478,5 @@ def _unopened(call: Call, error: EdgeError) -> Response:
 
 
 def _standing(call: Call, hit_id: str) -> CaseStanding | None:
-    return case_standing(call.desk.database, hit_id, call.reader.acting.name, call.desk.utc())
+    """How a case stands for the reader; None also for a case that her rights do not cover."""
+    return case_standing(call.desk.database, hit_id, call.rights_of(*JUDGES), call.desk.utc())
