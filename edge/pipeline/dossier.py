@@ -14,10 +14,10 @@ from edge.domain.imaging import Box, Detection, Frame, are_pieces, told_apart
 from edge.domain.plate_forms import fits
 from edge.domain.plates import PlateText
 from edge.domain.reading import PlateConsensus, PlateReading, fuse
-from edge.domain.scene import unit_of
 from edge.domain.vehicles import KeyFrame, TrackPoint, VehicleSeen
 from edge.pipeline.places import STANDING_GROWTH, STANDING_TRAVEL, displacement, median_box, ratio
 from edge.pipeline.recent import SURE_POSTERIOR, RecentVehicle
+from edge.pipeline.views import MIN_TEXT_LENGTH, VehicleViews, picture_score
 
 MIN_POSTERIOR = 0.5
 """A consensus below this posterior is discarded: it is more likely wrong than right."""
@@ -25,14 +25,8 @@ MIN_POSTERIOR = 0.5
 MIN_LEGIBILITY = 0.6
 """Smallest legibility of a vehicle's best reading."""
 
-MIN_TEXT_LENGTH = 3
-"""A text with fewer characters is not a plate."""
-
 MAX_READINGS = 24
 """Largest number of readings of one vehicle."""
-
-MAX_POINTS = 128
-"""The trajectory is thinned to half when it reaches this number of points."""
 
 MIN_IMPROVEMENT = 1.05
 """A patch must exceed the weakest stored reading by this factor to be read: the weight of a
@@ -72,12 +66,6 @@ ENOUGH_TRIES = 3
 
 BETTER_TRY = 1.1
 """Seen better: the quality of the patch has grown by this factor."""
-
-CAR_ABOVE, CAR_BELOW = 2.2, 0.5
-"""How far a car reaches above and below its plate, in units of the plate: 1.15 m and 25 cm."""
-
-CUT_SCORE = 0.4
-"""Factor of the score of a picture that shows nothing of the vehicle but its plate."""
 
 STANDING_S = 1.0
 """A thing is seen to stand once it was in view for this many seconds without moving. In that time a
@@ -140,9 +128,7 @@ class Dossier:
         self._longest = 0.0
         self._whole_aspect = 0.0
         self._first_seen = frame.observed_at
-        self._points: list[TrackPoint] = []
-        self._stride = 1
-        self._last_point: TrackPoint | None = None
+        self._views = VehicleViews()
         self._readings: list[_WeightedReading] = []
         self.tries = 0
         self._tried_quality = 0.0
@@ -150,20 +136,16 @@ class Dossier:
         self._known: PlateText | None = None
         self._fused: PlateConsensus | None = None
         self._is_fused = False
-        self._key_frame: KeyFrame | None = None
-        self._key_frame_score = -1.0
         self._keeps_path = keeps_path
-        self._path_frames: tuple[KeyFrame, ...] = ()
 
     @property
     def last_box(self) -> Box:
         """Box of the last detection."""
-        assert self._last_point is not None  # noqa: S101 - `add` follows at once
-        return self._last_point.box
+        return self._views.last_point.box
 
     def continues(self, box: Box, until_s: float) -> bool:
         """Whether the track began by `until_s` where a plate stood before: it stayed in view."""
-        (x1, y1), (x2, y2) = self._points[0].box.centre, box.centre
+        (x1, y1), (x2, y2) = self._views.first_point.box.centre, box.centre
         return self.first_s <= until_s and math.hypot(x1 - x2, y1 - y2) <= box.width / 2
 
     def is_worth_reading(self, quality: float, box: Box, frame: Frame) -> bool:
@@ -179,7 +161,7 @@ class Dossier:
             return True
         if self.is_unreadable:
             return quality > BETTER_TRY * self._tried_quality
-        if _picture_score(quality, box, frame) > MIN_IMPROVEMENT * self._key_frame_score:
+        if picture_score(quality, box, frame) > MIN_IMPROVEMENT * self._views.key_score:
             return True
         if self.is_known:
             return not self.is_sure and quality > BETTER_TRY * self._tried_quality
@@ -262,34 +244,35 @@ class Dossier:
         self.widest = max(self.widest, box.width)
         self._measure_shape(detection)
         self._measure_travel(box)
-        self._last_point = TrackPoint(frame.stream_s, box)
-        if (self.detections - 1) % self._stride == 0:
-            self._points.append(self._last_point)
-        if len(self._points) >= MAX_POINTS:
-            del self._points[1::2]
-            self._stride *= 2
-        if self._keeps_path:
-            made = self._frame_as_evidence(frame, box, others, strong_score)
-            self._path_frames = _ends((*self._path_frames, made))
-        if reading is None:
+        score = self._read(reading, detection) if reading is not None else None
+        self._views.add_point(TrackPoint(frame.stream_s, box))
+        if score is None and not self._keeps_path:
             return
-        self.last_read_s = frame.stream_s
+        known = self.consensus()
+        plate = known.best.text if known is not None else None
+        picture = self._frame_as_evidence(frame, box, others, strong_score)
+        if self._keeps_path:
+            self._views.add_end(picture, plate)
+        if score is not None:
+            self._views.add_key(picture, picture_score(score, box, frame), plate)
+
+    def _read(self, reading: PlateReading, detection: Detection) -> float:
+        """Add the reading of the plate in one more frame; returns its weight."""
+        self.last_read_s = self.last_s
         self.tries += 1
         self._tried_quality = max(self._tried_quality, reading.quality)
+        self._views.note(reading)
         legibility = reading.legibility
         weight = reading.quality * legibility
         if weight > 0:
-            order, aspect, pieces = self.detections, _aspect(box), detection.pieces
-            one = _WeightedReading(weight, order, aspect, pieces, legibility, reading)
+            order, aspect = self.detections, _aspect(detection.box)
+            one = _WeightedReading(weight, order, aspect, detection.pieces, legibility, reading)
             self._add_readings([one])
         known = self.consensus()
         latest = (known.best.text, known.posterior) if known else (None, 0.0)
         self._course = (*self._course, latest)[-SAME_READINGS:]
         self._known = known.best.text if known and self.is_known else None
-        score = _picture_score(weight, box, frame)
-        if score > self._key_frame_score:
-            self._key_frame_score = score
-            self._key_frame = self._frame_as_evidence(frame, box, others, strong_score)
+        return weight
 
     def _frame_as_evidence(
         self, frame: Frame, box: Box, others: Sequence[Detection], strong_score: float
@@ -327,7 +310,7 @@ class Dossier:
     @property
     def growth(self) -> float:
         """By which share the plate grew in a second, over `GROWTH_S`; below 0: it shrank."""
-        path = self._path()
+        path = self._views.path()
         before = next(
             (one for one in reversed(path) if self.last_s - one.stream_s >= GROWTH_S), path[0]
         )
@@ -337,7 +320,7 @@ class Dossier:
     @property
     def start(self) -> Box:
         """Where it was first seen."""
-        return self._start or self._points[0].box
+        return self._start or self._views.first_point.box
 
     def shows_other_piece(self, other: Dossier) -> bool:
         """Whether two tracks show two pieces of one plate: on one line, and moving together."""
@@ -348,15 +331,9 @@ class Dossier:
         pairs = zip(self._boxes_at(times), other._boxes_at(times), strict=True)
         return all(are_pieces(mine, theirs) for mine, theirs in pairs)
 
-    def _path(self) -> list[TrackPoint]:
-        """The trajectory with the last detection."""
-        if self._last_point is None or self._points[-1:] == [self._last_point]:
-            return self._points
-        return [*self._points, self._last_point]
-
     def _boxes_at(self, times: npt.NDArray[np.float64]) -> list[Box]:
         """The boxes at these times of the stream, interpolated between detections."""
-        path = self._path()
+        path = self._views.path()
         seen_s = [point.stream_s for point in path]
         sides = np.array([(p.box.x1, p.box.y1, p.box.x2, p.box.y2) for p in path])
         boxes = np.stack([np.interp(times, seen_s, side) for side in sides.T], axis=1)
@@ -395,16 +372,8 @@ class Dossier:
             self.first_s, self._first_seen = other.first_s, other._first_seen
         self.detections += other.detections
         self._add_readings(other._readings)
-        if other._key_frame_score > self._key_frame_score:
-            self._key_frame_score, self._key_frame = other._key_frame_score, other._key_frame
-        self._path_frames = _ends(
-            sorted((*other._path_frames, *self._path_frames), key=lambda one: one.observed_at)
-        )
-        if other.last_s < self._points[0].stream_s:  # a parallel track adds no new path
-            self._points = [*other._points, *self._points]
-            while len(self._points) >= MAX_POINTS:
-                del self._points[1::2]
-                self._stride *= 2
+        known = self.consensus()
+        self._views.join(other._views, known.best.text if known is not None else None)
 
     def _merge_travel(self, other: Dossier) -> None:
         """The travel of both tracks: their own, and from one to the other."""
@@ -444,55 +413,23 @@ class Dossier:
         )
 
     def vehicle(self, camera: str, consensus: PlateConsensus | None, *, final: bool) -> VehicleSeen:
-        """The vehicle as known now, for hand-over."""
+        """The vehicle as known now, for hand-over, without what was seen of another vehicle."""
+        plate = consensus.best.text if consensus is not None else None
+        path = self._views.path_of(plate)
+        begun_later = path and path[0] != self._views.first_point
         return VehicleSeen(
             camera=camera,
             number=self.number,
             final=final,
-            first_seen=self._first_seen,
-            last_seen=self._seen_at(self.last_s),
-            trajectory=tuple(self._path()),
+            first_seen=self._seen_at(path[0].stream_s) if begun_later else self._first_seen,
+            last_seen=self._seen_at(path[-1].stream_s if path else self.last_s),
+            trajectory=path,
             consensus=consensus,
-            key_frame=self._key_frame,
-            path_frames=self._path_frames if final else (),
+            key_frame=self._views.key_frame_of(plate),
+            path_frames=self._views.ends_of(plate) if final else (),
         )
-
-
-def _ends(frames: Sequence[KeyFrame]) -> tuple[KeyFrame, ...]:
-    """The first and the last of these frames, oldest first, in which the plate is not cut.
-
-    Where the picture's edge cuts it in all of them, the first and the last.
-    """
-    whole = [one for one in frames if not _is_cut(one)] or frames
-    return (whole[0], whole[-1]) if len(whole) > 1 else tuple(whole)
-
-
-def _is_cut(frame: KeyFrame) -> bool:
-    """Whether the edge of the picture may cut the plate."""
-    height, width = frame.pixels.shape[:2]
-    plate = frame.plate
-    return plate.x1 < 1 or plate.y1 < 1 or plate.x2 > width - 1 or plate.y2 > height - 1
 
 
 def _aspect(box: Box) -> float:
     """Width divided by height."""
     return box.width / max(box.height, 1.0)
-
-
-def _picture_score(weight: float, box: Box, frame: Frame) -> float:
-    """Score of a picture as key frame: large, sharp, legible, and the whole vehicle in it.
-
-    An illegible one is better than none.
-    """
-    return (0.05 + weight) * math.sqrt(box.area) * _completeness(box, frame)
-
-
-def _completeness(plate: Box, frame: Frame) -> float:
-    """How much of the vehicle the frame shows, as a factor.
-
-    A car reaches `CAR_ABOVE` above its plate, `CAR_BELOW` below it, and one unit to each side.
-    """
-    unit = unit_of(plate)
-    car = plate.grown(left=unit, top=CAR_ABOVE * unit, right=unit, bottom=CAR_BELOW * unit)
-    shown = car.clipped(frame.width, frame.height).area / car.area
-    return CUT_SCORE + (1 - CUT_SCORE) * shown

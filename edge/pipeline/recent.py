@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from edge.domain.imaging import Box
+from edge.domain.plates import PlateText
 from edge.domain.reading import PlateConsensus
 from edge.domain.tracking import edit_distance
 
@@ -54,3 +55,11 @@ def same_plate(known: PlateConsensus, new: PlateConsensus, *, same_frame: bool) 
 def only_new_is_sure(known: PlateConsensus, new: PlateConsensus) -> bool:
     """Whether a sure reading would be merged into a different text that was never sure."""
     return known.posterior < SURE_POSTERIOR <= new.posterior and known.best.text != new.best.text
+
+
+def is_other_plate(read: PlateText, plate: PlateText) -> bool:
+    """Whether a text that was surely read is of another plate: neither is a part of the other."""
+    if read == plate:
+        return False
+    one, other = read.reveal(), plate.reveal()
+    return one not in other and other not in one

@@ -19,7 +19,7 @@ from edge.domain.motion import cell_means
 from edge.domain.reading import PlateReading
 from edge.domain.vehicles import VehicleSeen
 from edge.pipeline.attention import Attention
-from edge.pipeline.dossier import MAX_POINTS
+from edge.pipeline.views import MAX_POINTS
 from edge.pipeline.watcher import VehicleWatcher
 from tests.support.fakes import STARTED, ScriptedModels, ScriptedPlate, noise_reading, reading_of
 
