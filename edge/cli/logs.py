@@ -56,14 +56,23 @@ class _Console(logging.Formatter):
 
 
 def set_up(level: str, chosen: LogFormat) -> None:
-    """Send logs of this level and above to standard error."""
+    """Send logs of this level and above to standard error; of libraries, warnings and above.
+
+    What a library says below that is its own: botocore logs each request with the token that it
+    is signed with.
+    """
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
         JsonLines()
         if chosen is LogFormat.JSON
         else _Console("%(asctime)s %(levelname)s %(name)s: %(message)s")
     )
+    handler.addFilter(_is_ours_or_warns)
     logging.basicConfig(level=level, handlers=[handler])
+
+
+def _is_ours_or_warns(record: logging.LogRecord) -> bool:
+    return record.levelno >= logging.WARNING or record.name.partition(".")[0] == "edge"
 
 
 @dataclass(slots=True)

@@ -57,6 +57,34 @@ def test_no_log_format_contains_an_exceptions_text() -> None:
     assert "camera cam-1 is away" in spoken("console")
 
 
+LIBRARIES = f"""\
+import logging
+import edge.cli
+
+@edge.cli.app.command()
+def speak() -> None:
+    for name in ("botocore.auth", "sqlalchemy.engine.Engine", "urllib3", "edge.test"):
+        logging.getLogger(name).debug("{SECRET}" if name != "edge.test" else "PUBACK for a hit")
+        logging.getLogger(name).info("{SECRET}" if name != "edge.test" else "connected")
+    logging.getLogger("botocore.auth").warning("the clock is wrong")
+
+edge.cli.main(["--log-level", "debug", "speak"])
+"""
+
+
+def test_p8_of_libraries_only_warnings_are_logged_at_any_level() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", LIBRARIES],
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    said = [line.rpartition(": ")[2] for line in done.stderr.splitlines()]
+    assert said == ["PUBACK for a hit", "connected", "the clock is wrong"]
+
+
 def test_a_refusal_is_json_as_well(tmp_path: Path) -> None:
     done = product("--log-format", "json", "run", "--site", tmp_path)
 
