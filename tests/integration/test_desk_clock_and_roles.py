@@ -1,4 +1,5 @@
-"""Claims and locks after a clock that was set ahead, and roles that one person may not have."""
+"""Claims, locks, sessions and codes after a clock that was set ahead, and roles that exclude
+each other."""
 
 from __future__ import annotations
 
@@ -10,11 +11,16 @@ import pytest
 
 from edge.desk.accounts import LOCKED_FOR, MAX_FAILURES, count_attempt
 from edge.desk.cases import CLAIMED_FOR
+from edge.desk.enrolling import make_code
 from edge.desk.log_search import DeskLog, LogQuery
 from edge.desk.rights import JUDGES, WATCHERS, DeskRole
 from edge.desk.standing import holders
 from edge.desk.store.tables import ENTITLEMENT
+from edge.desk.web.limits import FAILURES, AddressLimits
+from edge.desk.web.serving import web_desk
+from edge.desk.web.sessions import WebSessions
 from tests.integration.test_desk_people import refused
+from tests.support.desk_web import HERE, PARTY
 from tests.support.desks import FIRST, NEXT_YEAR, NOW, TODAY, terms
 from tests.support.parties import Parties, make_parties
 from tests.support.reviews import OFFICER, OTHER, ReviewRoom, who
@@ -54,6 +60,41 @@ def test_a_lock_made_while_the_clock_was_ahead_ends_like_any_other(room: ReviewR
         moment = NOW + timedelta(minutes=minutes)
         refused(partial(count_attempt, room.database, OFFICER, moment), "E_LOGIN")
     assert count_attempt(room.database, OFFICER, NOW + LOCKED_FOR) is not None
+
+
+def test_an_address_refused_while_the_clock_was_ahead_is_not_refused_until_that_time() -> None:
+    moments = [NOW + AHEAD] * (FAILURES + 1) + [NOW] * (FAILURES + 1)
+    limits = AddressLimits(iter(moments).__next__)
+
+    assert [limits.begin("192.0.2.1") for _ in moments] == 2 * [*[True] * FAILURES, False]
+
+
+def test_p4_a_session_begun_while_the_clock_was_ahead_is_over(room: ReviewRoom) -> None:
+    sessions = WebSessions(room.database, room.audit.append, room.utc)
+    room.now = NOW + AHEAD
+    token = sessions.begin(who(OFFICER))
+    assert sessions.find(token) is not None
+    for moment in (NOW, NOW + timedelta(hours=9), NOW + AHEAD - timedelta(days=1)):
+        room.now = moment
+        assert sessions.find(token) is None
+
+
+def test_a_session_lasts_where_two_machines_of_a_desk_differ_by_seconds(room: ReviewRoom) -> None:
+    sessions = WebSessions(room.database, room.audit.append, room.utc)
+    token = sessions.begin(who(OFFICER))
+    room.now -= timedelta(seconds=30)
+    assert sessions.find(token) is not None
+
+
+def test_p4_a_code_for_enrolment_made_while_the_clock_was_ahead_is_over(room: ReviewRoom) -> None:
+    desk = web_desk(room.desk, room.database, room.audit.append, room.utc, PARTY, HERE)
+    room.now = NOW + timedelta(days=30)  # within the days of the supervisor's right
+    code = make_code(room.database, room.audit.append, who(FIRST), "no-right", room.now)
+    begin = partial(desk.enrolments.begin, "no-right", code, "a browser", "desk")
+    assert begin()
+    for moment in (NOW, NOW + timedelta(days=29)):
+        room.now = moment
+        refused(begin, "E_LOGIN")
 
 
 def test_p4_no_reading_is_given_before_the_judgement_that_it_follows(room: ReviewRoom) -> None:

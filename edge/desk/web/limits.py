@@ -36,7 +36,8 @@ class AddressLimits:
         with self._lock:
             times = self._failed.setdefault(address, deque(maxlen=FAILURES))
             self._failed.move_to_end(address)
-            while times and now - times[0] >= WITHIN:
+            # One that a clock set ahead has put later than now does not count either.
+            while times and not timedelta(0) <= now - times[0] < WITHIN:
                 times.popleft()
             if len(self._failed) > _MOST:
                 self._failed.popitem(last=False)

@@ -28,6 +28,9 @@ IDLE: Final = timedelta(minutes=15)
 LONGEST: Final = timedelta(hours=8)
 _WRITTEN_EVERY: Final = timedelta(seconds=30)
 """The time of the last request is exact to this; it only ever ends a session earlier."""
+_CLOCKS_DIFFER: Final = timedelta(minutes=1)
+"""How much later than now a session may have begun: a desk may run on several machines. One that a
+clock set ahead has begun still later is over, or it would last until that time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +149,9 @@ def is_form_token(sent: str, secret: str) -> bool:
 
 def _over(now: datetime) -> ColumnElement[bool]:
     return or_(
-        SESSION.c.seen_at <= utc_text(now - IDLE), SESSION.c.begun_at <= utc_text(now - LONGEST)
+        SESSION.c.seen_at <= utc_text(now - IDLE),
+        SESSION.c.begun_at <= utc_text(now - LONGEST),
+        SESSION.c.seen_at > utc_text(now + _CLOCKS_DIFFER),
     )
 
 
