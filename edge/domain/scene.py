@@ -73,6 +73,8 @@ class Scene:
         sure: the calibrated probability from which on what a cell shows is sure, 0 to 1.
         suspected: the one from which on a cell may show a class, 0 to 1.
         appearance: kind and colour of the vehicle with the plate.
+        level: the box that the plate would have if its lines were level; lengths on the vehicle
+            are measured in its unit. None: the plate's own box.
     """
 
     window: Box
@@ -80,3 +82,4 @@ class Scene:
     sure: float
     suspected: float
     appearance: Appearance = UNKNOWN
+    level: Box | None = None

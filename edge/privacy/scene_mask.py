@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from edge.domain.imaging import Box
 from edge.domain.reveal import MaskMethod, RevealLevel
-from edge.domain.scene import Scene, SceneClass, unit_of
+from edge.domain.scene import SIDE, Scene, SceneClass, unit_of
 from edge.domain.wheel import WheelSide
 from edge.privacy.geometric_mask import (
     Mask,
@@ -33,7 +33,8 @@ FINER = 4
 """Each cell of a scene is divided into so many in rows and columns, so that edges are clean."""
 
 SURROUNDINGS = 0.09
-"""How far around what is suspected is masked, in units: 5 cm."""
+"""How far around what is suspected is masked, in units of the window: 5 cm, and more where the
+plate slants."""
 
 SMOOTHED = 0.05
 """Parts and points narrower than twice this are masked, in units: 5 cm. They are no evidence."""
@@ -156,14 +157,16 @@ class _View:
     Attributes:
         scene: the scene.
         plate: its plate, in pixels of the picture.
+        level: the same if its lines were level.
         body: the probability of bodywork, per fine cell; likewise:
         inside: of glass and of who is behind it.
         strangers: of another vehicle or a person outside.
-        cell: the size of a fine cell, in units of the plate.
+        cell: the size of a fine cell, in units of the level plate.
     """
 
     scene: Scene
     plate: Box
+    level: Box
     body: _Floats = field(repr=False)
     inside: _Floats = field(repr=False)
     strangers: _Floats = field(repr=False)
@@ -177,13 +180,15 @@ class _View:
             np.asarray(cv2.resize(one, size, interpolation=cv2.INTER_LINEAR), np.float32)
             for one in scene.probabilities
         ]
+        level = scene.level or plate
         return cls(
             scene,
             plate,
+            level,
             body=fine[SceneClass.BODY],
             inside=fine[SceneClass.GLASS] + fine[SceneClass.HEAD],
             strangers=fine[SceneClass.OTHER] + fine[SceneClass.PERSON],
-            cell=scene.window.width / size[0] / unit_of(plate),
+            cell=scene.window.width / size[0] / unit_of(level),
         )
 
     def seats(self, level: RevealLevel, wheel: WheelSide | None, picture: Box) -> _Cells:
@@ -238,7 +243,8 @@ class _View:
         suspected = self.scene.suspected
         # `~(a < b)` instead of `a >= b`: what is no number is forbidden.
         found = ~(self.strangers < suspected) | (~(self.inside < suspected) & ~inside)
-        return self._morphed(cv2.MORPH_DILATE, found, SURROUNDINGS)
+        window_cell = 2 * SIDE / found.shape[1]
+        return _morphed(cv2.MORPH_DILATE, found, SURROUNDINGS / window_cell)
 
     def shows(self, inside: _Cells, forbidden: _Cells, plates: Sequence[Box]) -> bool:
         """Whether the parser alone would show one of these plates: it took two vehicles for one."""
@@ -253,7 +259,7 @@ class _View:
             forbidden: the cells that the level masks.
             elsewhere: where other vehicles may be, by the geometry of their plates.
         """
-        around = self._cells(_around(self.plate))
+        around = self._cells(_around(self.level))
         if not self.body[around].size or not float(self.body[around].mean()) >= LEAST_BODY:
             return None
         sure, own = self.scene.sure, self.body + self.inside
@@ -266,7 +272,7 @@ class _View:
             return None  # no vehicle reaches so far below its plate: another one follows closely
         allowed = np.where(inside, own, self.body)
         shown = vehicle & (allowed >= sure) & ~forbidden
-        shown = self._morphed(cv2.MORPH_OPEN, shown, SMOOTHED)
+        shown = _morphed(cv2.MORPH_OPEN, shown, SMOOTHED / self.cell)
         return shown if shown.sum() * self.cell**2 >= LEAST_AREA else None
 
     def in_picture(self, cells: _Cells, height: int, width: int) -> Mask:
@@ -295,12 +301,6 @@ class _View:
         mask[top:bottom, left:right] = part >= 128
         return mask
 
-    def _morphed(self, operation: int, cells: _Cells, reach: float) -> _Cells:
-        """The cells after a morphological operation with a disc of this radius, in units."""
-        radius = max(1, round(reach / self.cell))
-        disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1))
-        return cv2.morphologyEx(cells.astype(np.uint8), operation, disc) > 0
-
     def _cells(self, part: Box) -> tuple[slice, slice]:
         """The fine cells that a part of the picture touches; they may be none."""
         rows, columns = self.body.shape
@@ -313,6 +313,13 @@ class _View:
             (part.y2 - window.y1) * down,
         ).clipped(columns, rows)
         return _touched(inside)
+
+
+def _morphed(operation: int, cells: _Cells, reach: float) -> _Cells:
+    """The cells after a morphological operation with a disc of this radius, in cells."""
+    radius = max(1, round(reach))
+    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1))
+    return cv2.morphologyEx(cells.astype(np.uint8), operation, disc) > 0
 
 
 def _connected(cells: _Cells, seed: tuple[slice, slice]) -> _Cells:

@@ -7,6 +7,7 @@ It runs on the few pictures that become evidence, never on the frame path.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from edge.adapters.models.plate_slant import level_plate
 from edge.adapters.models.session import open_session, runtime_errors
 from edge.domain.appearance import UNKNOWN, Appearance, Colour, VehicleKind
 from edge.domain.imaging import Box, Pixels
@@ -189,7 +191,9 @@ class OnnxSceneParser:
         Raises:
             ModelError: the network fails on this picture, or its answer holds no probabilities.
         """
-        window = cut_window(pixels, plate, window_matrix(plate))
+        level = level_plate(pixels, plate)
+        seen = _between(plate, level)
+        window = cut_window(pixels, seen, window_matrix(seen))
         views = np.stack([window, window[:, ::-1]])
         try:
             answers = self._session.run(self._outputs, {self._input: views})
@@ -215,7 +219,20 @@ class OnnxSceneParser:
             found **= 1 / self._temperature
             found /= found.sum(axis=0)
         appearance = _appearance(attributes, window) if attributes else UNKNOWN
-        return Scene(window_around(plate), found, self._sure, self._suspected, appearance)
+        return Scene(window_around(seen), found, self._sure, self._suspected, appearance, level)
+
+
+def _between(plate: Box, level: Box) -> Box:
+    """The plate as the window takes it: as wide, and of a unit between those of its two boxes.
+
+    A vehicle whose plate slants is seen from the side, so it is long. In the unit of the level
+    plate it would not fit into the window; in that of the box as it is, it would be small.
+    """
+    unit = math.sqrt(unit_of(plate) * unit_of(level))
+    if unit == unit_of(plate):
+        return plate
+    x, y = plate.centre
+    return Box(x - plate.width / 2, y - unit / 6, x + plate.width / 2, y + unit / 6)
 
 
 def _appearance(attributes: Sequence[npt.NDArray[np.float32]], window: Pixels) -> Appearance:
