@@ -92,9 +92,10 @@ def fleet_render(at: Path) -> Words:
 def fleet_forget(at: Path) -> Words:
     office = EnrolmentOffice.open(FleetFolder.open(make_test_fleet(at).path))
     secret = os.urandom(SECRET_BYTES)
-    office.new_code(BOX, secret, NOW)
-    office.enrol(secret, enrol_by_hand(at / "box", SITE, "box-1"), NOW)
-    office.approve(BOX, office.register.waiting()[0].fingerprint, NOW)
+    now = datetime.now(timezone.utc)  # the authority is valid from ten minutes before it was made
+    office.new_code(BOX, secret, now)
+    office.enrol(secret, enrol_by_hand(at / "box", SITE, "box-1"), now)
+    office.approve(BOX, office.register.waiting()[0].fingerprint, now)
     return ["fleet", "forget", office.fleet.path, BOX]
 
 

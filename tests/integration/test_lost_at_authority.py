@@ -48,7 +48,10 @@ from tests.support.product import Finished, verb
 from tests.support.releases import ReleaseOffice
 from tests.support.update_commands import TEMPLATES, Commands
 
-NOW = datetime.now(timezone.utc)
+
+def now() -> datetime:
+    """At the moment of a test: an authority is valid from ten minutes before it is made."""
+    return datetime.now(timezone.utc)
 
 
 def deleted(file: Path) -> None:
@@ -78,11 +81,11 @@ def enrolled(fleet: TestFleet, folder: Path) -> tuple[EnrolmentOffice, x509.Cert
     """A fleet with one enrolled box, and its certificate."""
     office = fleet.office
     secret = os.urandom(SECRET_BYTES)
-    office.new_code(BOX, secret, NOW)
+    office.new_code(BOX, secret, now())
     request = enrol_by_hand(folder, SITE, "box-1")
-    office.enrol(secret, request, NOW)
-    office.approve(BOX, office.register.waiting()[0].fingerprint, NOW)
-    der = office.enrol(secret, request, NOW)
+    office.enrol(secret, request, now())
+    office.approve(BOX, office.register.waiting()[0].fingerprint, now())
+    der = office.enrol(secret, request, now())
     assert der is not None
     return office, x509.load_der_x509_certificate(der)
 
@@ -99,7 +102,7 @@ def test_p10_a_lost_register_makes_no_revoked_certificate_valid(
 ) -> None:
     fleet = make_test_fleet(tmp_path)
     office, certificate = enrolled(fleet, tmp_path / "box")
-    assert office.forget(BOX, NOW)
+    assert office.forget(BOX, now())
     harm(register := office.fleet.register)
 
     commands: tuple[tuple[str, ...], ...] = (
@@ -119,12 +122,12 @@ def test_p10_a_register_restored_from_an_older_copy_revokes_what_was_revoked_sin
     office, known = enrolled(fleet, tmp_path / "box")
     register = office.fleet.register
     shutil.copy(register, tmp_path / "before-forget")
-    assert office.forget(BOX, NOW)
+    assert office.forget(BOX, now())
     shutil.copy(tmp_path / "before-forget", register)
 
     restored = EnrolmentOffice.open(FleetFolder.open(fleet.path))
     assert BOX in restored.register.boxes()
-    restored.write_revoked(NOW + timedelta(hours=1))  # as the server does when it starts
+    restored.write_revoked(now() + timedelta(hours=1))  # as the server does when it starts
 
     assert listed(restored) == {known.serial_number}
     with pytest.raises(RequestError, match="was revoked"):
@@ -133,9 +136,9 @@ def test_p10_a_register_restored_from_an_older_copy_revokes_what_was_revoked_sin
     # Of a register from before the enrolment, the certificate is not even known.
     register.unlink()
     type(restored.register).make(register)
-    restored.write_revoked(NOW + timedelta(hours=2))
+    restored.write_revoked(now() + timedelta(hours=2))
     assert listed(restored) == {known.serial_number}
-    restored.write_revoked(NOW + timedelta(days=500))
+    restored.write_revoked(now() + timedelta(days=500))
     assert listed(restored) == set(), "it has ended long ago"
 
 
@@ -160,13 +163,13 @@ def test_a_server_whose_register_is_lost_says_so_to_its_operator_and_not_to_a_bo
 
 def test_a_server_certificate_of_a_clock_that_was_ahead_is_replaced(tmp_path: Path) -> None:
     authority = make_test_fleet(tmp_path).office.authority
-    assert authority.keep_server_certificate("127.0.0.1", NOW + timedelta(days=300))
+    assert authority.keep_server_certificate("127.0.0.1", now() + timedelta(days=300))
 
-    assert authority.keep_server_certificate("127.0.0.1", NOW)
+    assert authority.keep_server_certificate("127.0.0.1", now())
 
     made = x509.load_pem_x509_certificate(authority.server_file.read_bytes())
-    assert made.not_valid_before_utc <= NOW
-    assert not authority.keep_server_certificate("127.0.0.1", NOW)
+    assert made.not_valid_before_utc <= now()
+    assert not authority.keep_server_certificate("127.0.0.1", now())
 
 
 @pytest.mark.parametrize("days", [-400, 3651, 36500])
@@ -175,8 +178,8 @@ def test_p10_no_certificate_is_issued_at_a_time_outside_the_life_of_the_authorit
 ) -> None:
     office = make_test_fleet(tmp_path).office
     secret = os.urandom(SECRET_BYTES)
-    office.new_code(BOX, secret, NOW)
-    office.enrol(secret, enrol_by_hand(tmp_path / "box", SITE, "box-1"), NOW)
+    office.new_code(BOX, secret, now())
+    office.enrol(secret, enrol_by_hand(tmp_path / "box", SITE, "box-1"), now())
     (waiting,) = office.register.waiting()
 
     for issue in (
@@ -185,8 +188,8 @@ def test_p10_no_certificate_is_issued_at_a_time_outside_the_life_of_the_authorit
         lambda at: office.authority.keep_server_certificate("other.example", at),
     ):
         with pytest.raises(KeyFileError, match="correct the clock, or make a new authority"):
-            issue(NOW + timedelta(days=days))
-        issue(NOW)
+            issue(now() + timedelta(days=days))
+        issue(now())
     assert BOX in office.register.boxes()
 
 
@@ -241,7 +244,7 @@ def test_lost_plans_close_no_wave_in_silence(tmp_path: Path, harm: Callable[[Pat
         ("wave", "halt", office.repo, TEMPLATES, "--because", "x", *office.online),
     ):
         refused(verb("fleet", *words), plans, "restore it from a copy", "restore the file from a")
-    assert TEMPLATES in ReleaseRepository(office.repo, NOW).waves().waves
+    assert TEMPLATES in ReleaseRepository(office.repo, now()).waves().waves
     if harm is deleted:
         assert office.plan()
 
@@ -368,7 +371,7 @@ def test_a_lost_store_of_hits_is_not_taken_for_a_new_one(
     folder = tmp_path / "hits"
     with HitStore.open(folder, create=True) as store:
         hit = parties.hit()
-        store.put(hit, hit.to_payload(), NOW)
+        store.put(hit, hit.to_payload(), now())
     keys = ("--box-keys", parties.box_folder, "--keys", parties.authority_folder)
     opened = ("hits", "open", "--all", "--store", folder, *keys, "--out", tmp_path / "opened")
     assert verb(*opened).status == 0

@@ -157,7 +157,7 @@ def test_pictures_in_a_folder_that_cannot_be_written_are_refused_before_reading(
 
     monkeypatch.setattr(os, "access", lambda *_args: False)
 
-    with pytest.raises(UsageError, match=r"^--pictures: .+; name another folder"):
+    with pytest.raises(UsageError, match=r"--pictures: .+; name another folder"):
         _make(tmp_path)
 
 
