@@ -114,9 +114,9 @@ def _content(
 
 
 def _require_commas(file: Path, header: str, known: Sequence[str]) -> None:
-    """Refuse what spreadsheets write where the comma stands in numbers.
+    """Refuse semicolons and tabs, which spreadsheets write where numbers have a decimal comma.
 
-    Such a file is not read: in `612,5` nobody can tell a decimal comma from two cells.
+    Such a file is not read: in `612,5` a decimal comma looks like the end of a cell.
 
     Raises:
         ConfigError: the cells are separated by something else than commas.

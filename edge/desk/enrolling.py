@@ -160,6 +160,6 @@ def _is_open(connection: Connection, name: str, code: str, now: datetime) -> boo
     digest = second_factor.code_sha256(name, code)
     if row is None or _open_right(connection, name, now) is not None:
         return False
-    # Not one that a clock set ahead has made longer.
+    # A code made while the clock was ahead would be valid for too long.
     in_time = timedelta(0) < parse_utc(row.ends_at) - now <= LASTS
     return hmac.compare_digest(row.code_sha256, digest) and in_time

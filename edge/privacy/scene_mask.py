@@ -33,8 +33,8 @@ FINER = 4
 """Each cell of a scene is divided into so many in rows and columns, so that edges are clean."""
 
 SURROUNDINGS = 0.09
-"""How far around what is suspected is masked, in units of the window: 5 cm, and more where the
-plate slants."""
+"""Width of the margin that is masked around what is suspected, in units of the window: 5 cm, and
+more where the plate slants."""
 
 SMOOTHED = 0.05
 """Parts and points narrower than twice this are masked, in units: 5 cm. They are no evidence."""

@@ -223,10 +223,11 @@ class OnnxSceneParser:
 
 
 def _between(plate: Box, level: Box) -> Box:
-    """The plate as the window takes it: as wide, and of a unit between those of its two boxes.
+    """A box as wide as the plate, whose unit is the geometric mean of those of the two boxes.
 
-    A vehicle whose plate slants is seen from the side, so it is long. In the unit of the level
-    plate it would not fit into the window; in that of the box as it is, it would be small.
+    It scales the window. A vehicle whose plate slants is seen from the side, so it is long. In the
+    unit of the level plate it would not fit into the window; in that of the slanting one it would
+    be small.
     """
     unit = math.sqrt(unit_of(plate) * unit_of(level))
     if unit == unit_of(plate):

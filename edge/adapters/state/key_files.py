@@ -286,11 +286,11 @@ def read_private(
         raise KeyFileError(f"{file}: a folder; name the private key file in it")
     kind = _kind(file)
     if kind is None or not issubclass(kind, PrivateFile):
-        read_key_file(file, model)  # reports what it is: a mode to correct would mislead
+        read_key_file(file, model)  # says what the file is; advice about its mode would mislead
     require_unread(file, status.st_mode, "`edge-anpr keys rotate`")
-    if model is BoxPrivateFile and _kind(file) is SealedBoxFile:
+    if model is BoxPrivateFile and kind is SealedBoxFile:
         return _opened_by_tpm(file, model)
-    if model is ProtectedFile or _kind(file) is not ProtectedFile:
+    if model is ProtectedFile or kind is not ProtectedFile:
         return read_key_file(file, model)
     if passphrase is None:
         raise KeyFileError(

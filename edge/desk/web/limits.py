@@ -36,7 +36,7 @@ class AddressLimits:
         with self._lock:
             times = self._failed.setdefault(address, deque(maxlen=FAILURES))
             self._failed.move_to_end(address)
-            # One that a clock set ahead has put later than now does not count either.
+            # A time later than now was noted while the clock was ahead: it does not count.
             while times and not timedelta(0) <= now - times[0] < WITHIN:
                 times.popleft()
             if len(self._failed) > _MOST:

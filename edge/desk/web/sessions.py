@@ -29,8 +29,9 @@ LONGEST: Final = timedelta(hours=8)
 _WRITTEN_EVERY: Final = timedelta(seconds=30)
 """The time of the last request is exact to this; it only ever ends a session earlier."""
 _CLOCKS_DIFFER: Final = timedelta(minutes=1)
-"""How much later than now a session may have begun: a desk may run on several machines. One that a
-clock set ahead has begun still later is over, or it would last until that time."""
+"""How much later than now a session may have begun: a desk may run on several machines. A
+session begun still later was begun while the clock was ahead. It is over, or it would last too
+long."""
 
 
 @dataclass(frozen=True, slots=True)
