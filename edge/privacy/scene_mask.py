@@ -45,8 +45,13 @@ AROUND = 0.2
 LEAST_BODY = 0.6
 """Least mean probability of bodywork there. A plate that somebody carries has less."""
 
-LEAST_AREA = 1.5
-"""Least area that a sure parser shows, in square units; the plate alone has 0.2."""
+LEAST_AREA = 0.8
+"""Least area that a sure parser shows, in square units: half that of a motorcycle, whose rider is
+masked. The plate alone has 0.2."""
+
+LARGEST_DOUBTFUL = 3.0
+"""What only may be a plate is none if its unit is more than so many of the offender's. Of 39 such
+boxes on street photographs none was a plate; of a plate that near, a detector would be certain."""
 
 FRONTAL = 3.4
 """A plate of one line seen from ahead is at least so many heights wide: 4.7, less what a detector
@@ -110,7 +115,7 @@ def shown_pixels(
         width: of the picture, in pixels.
         scene: what the picture shows around the plate; None where no parser could say.
         weak: what may be plates, and is often a badge or a lamp. It is masked like a plate, and
-            does not contradict the parser.
+            does not contradict the parser. What is too large for a plate is ignored.
         wheel: the side of the steering wheel, if this is the vehicle's front; None where it may
             not be, or the side is not known. Then `driver` shows what `vehicle` shows. So it does
             where no windscreen is seen from ahead.
@@ -118,13 +123,14 @@ def shown_pixels(
     Raises:
         RedactionError: a box is not finite or smaller than a pixel, or the plate is outside.
     """
+    weak = [one for one in weak if not unit_of(one) > LARGEST_DOUBTFUL * unit_of(plate)]
     by_geometry = geometric_mask(plate, (*others, *weak), level, height, width)
     if scene is None or level in (RevealLevel.NONE, RevealLevel.PLATE):
         return ShownPixels(by_geometry, MaskMethod.GEOMETRY, _by_geometry(level))
     rest = other_plates(plate, others, height, width)
     doubtful = other_plates(plate, weak, height, width)
-    view = _View.of(scene, plate)
-    inside = view.seats(level, wheel, Box(0, 0, width, height))
+    view = _View.of(scene, plate, Box(0, 0, width, height))
+    inside = view.seats(level, wheel)
     forbidden = view.forbidden(inside)
     if not _is_cut(plate, height, width) and not view.shows(inside, forbidden, rest):
         shown = view.shown(inside, forbidden, [protected_region(other) for other in rest])
@@ -157,7 +163,9 @@ class _View:
     Attributes:
         scene: the scene.
         plate: its plate, in pixels of the picture.
-        level: the same if its lines were level.
+        picture: the whole picture, in its pixels. Around it a window is grey, and what the parser
+            says there means nothing.
+        level: the plate if its lines were level.
         body: the probability of bodywork, per fine cell; likewise:
         inside: of glass and of who is behind it.
         strangers: of another vehicle or a person outside.
@@ -166,6 +174,7 @@ class _View:
 
     scene: Scene
     plate: Box
+    picture: Box
     level: Box
     body: _Floats = field(repr=False)
     inside: _Floats = field(repr=False)
@@ -173,7 +182,7 @@ class _View:
     cell: float
 
     @classmethod
-    def of(cls, scene: Scene, plate: Box) -> _View:
+    def of(cls, scene: Scene, plate: Box, picture: Box) -> _View:
         _, rows, columns = scene.probabilities.shape
         size = (columns * FINER, rows * FINER)
         fine = [
@@ -184,6 +193,7 @@ class _View:
         return cls(
             scene,
             plate,
+            picture,
             level,
             body=fine[SceneClass.BODY],
             inside=fine[SceneClass.GLASS] + fine[SceneClass.HEAD],
@@ -191,13 +201,13 @@ class _View:
             cell=scene.window.width / size[0] / unit_of(level),
         )
 
-    def seats(self, level: RevealLevel, wheel: WheelSide | None, picture: Box) -> _Cells:
+    def seats(self, level: RevealLevel, wheel: WheelSide | None) -> _Cells:
         """The cells where the level shows the vehicle's glass and who sits behind it."""
         cells = np.zeros(self.body.shape, np.bool_)
         if level is RevealLevel.OCCUPANTS:
             cells[:] = True
         elif level is RevealLevel.DRIVER and wheel is not None:
-            middles = self._middles(picture)
+            middles = self._middles()
             if middles is not None:
                 beside = BETWEEN_SEATS / self.cell
                 # Who looks at a vehicle from ahead sees its left side on the right.
@@ -207,18 +217,16 @@ class _View:
                     cells[:, : max(0, math.floor(min(middles) - beside))] = True
         return cells
 
-    def _middles(self, picture: Box) -> tuple[float, float] | None:
+    def _middles(self) -> tuple[float, float] | None:
         """The columns of the middle of the windscreen and of the plate.
 
-        None if no windscreen is certainly seen from ahead, and whole from left to right. Outside of
-        the picture there is none, whatever the parser says of the grey there.
+        None if no windscreen is certainly seen from ahead, and whole from left to right.
         """
         if self.plate.width < FRONTAL * self.plate.height:
             return None
         top = self._cells(self.plate)[0].start
-        rows, columns = self._cells(picture)
-        glass: _Cells = np.zeros(self.inside.shape, np.bool_)
-        glass[rows, columns] = self.inside[rows, columns] >= self.scene.sure
+        columns = self._cells(self.picture)[1]
+        glass = (self.inside >= self.scene.sure) & self._in_picture()
         glass[top:] = False
         count, _, stats, _ = cv2.connectedComponentsWithStats(glass.astype(np.uint8))
         if count < 2:
@@ -243,6 +251,7 @@ class _View:
         suspected = self.scene.suspected
         # `~(a < b)` instead of `a >= b`: what is no number is forbidden.
         found = ~(self.strangers < suspected) | (~(self.inside < suspected) & ~inside)
+        found &= self._in_picture()
         window_cell = 2 * SIDE / found.shape[1]
         return _morphed(cv2.MORPH_DILATE, found, SURROUNDINGS / window_cell)
 
@@ -263,7 +272,7 @@ class _View:
         if not self.body[around].size or not float(self.body[around].mean()) >= LEAST_BODY:
             return None
         sure, own = self.scene.sure, self.body + self.inside
-        possible = (own >= sure) & (self.strangers < self.scene.suspected)
+        possible = (own >= sure) & (self.strangers < self.scene.suspected) & self._in_picture()
         for one in elsewhere:
             possible[self._cells(one)] = False
         # Another vehicle's bodywork is not connected to the plate.
@@ -274,6 +283,12 @@ class _View:
         shown = vehicle & (allowed >= sure) & ~forbidden
         shown = _morphed(cv2.MORPH_OPEN, shown, SMOOTHED / self.cell)
         return shown if shown.sum() * self.cell**2 >= LEAST_AREA else None
+
+    def _in_picture(self) -> _Cells:
+        """The cells that show a part of the picture."""
+        cells: _Cells = np.zeros(self.body.shape, np.bool_)
+        cells[self._cells(self.picture)] = True
+        return cells
 
     def in_picture(self, cells: _Cells, height: int, width: int) -> Mask:
         """The cells as pixels of the picture; outside of the window there is none."""

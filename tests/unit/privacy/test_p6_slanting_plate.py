@@ -35,13 +35,22 @@ def shown(scene: Scene) -> ShownPixels:
 
 def test_p6_a_vehicle_is_as_large_as_its_level_plate_says(parser: OnnxSceneParser) -> None:
     """In units of the slanting box it would be too small for a vehicle."""
-    scene = parser.parse(painted(HEIGHT, WIDTH, CAR), SLANTING)
+    below_glass = Box(389, 330, 569, 460)
+    scene = parser.parse(painted(HEIGHT, WIDTH, ((SceneClass.BODY, below_glass),)), SLANTING)
 
     assert shown(replace(scene, level=None)).method is MaskMethod.GEOMETRY
     found = shown(replace(scene, level=LEVEL))
 
     assert found.method is MaskMethod.MEANING
     assert found.mask[round(SLANTING.y1) : round(SLANTING.y2), 440:518].all()
+
+
+def test_p6_glass_above_a_slanting_plate_is_masked(parser: OnnxSceneParser) -> None:
+    scene = parser.parse(painted(HEIGHT, WIDTH, CAR), SLANTING)
+
+    found = shown(replace(scene, level=LEVEL))
+
+    assert found.method is MaskMethod.MEANING
     assert not found.mask[250:310, 376:582].any()
 
 

@@ -6,6 +6,7 @@ come from a real network that tells classes by their colours (`colour_parser`).
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import Any
 
@@ -370,6 +371,64 @@ def test_p6_what_may_be_a_plate_is_masked_and_the_rest_is_shown(
     assert 0 < hidden.sum() < 3 * badge.grown(left=16, top=16, right=16, bottom=16).area
     without = shown_pixels(PLATE, (), level, HEIGHT, WIDTH, weak=(badge,))
     assert np.array_equal(without.mask, by_geometry(level, others=(badge,)))
+
+
+@pytest.mark.parametrize(("units", "hides"), [(2.8, True), (3.2, False)])
+def test_what_may_be_a_plate_and_is_too_large_for_one_hides_nothing(
+    parser: OnnxSceneParser, units: float, hides: bool
+) -> None:
+    wide = units * unit_of(PLATE)
+    whole_front = Box(480 - wide / 2, 330, 480 + wide / 2, 390)
+    scene = parser.parse(painted(HEIGHT, WIDTH, STREET), PLATE)
+
+    def mask(*weak: Box, scene: Scene | None = scene) -> Any:
+        return shown_pixels(PLATE, (), VEHICLE, HEIGHT, WIDTH, scene, weak=weak).mask
+
+    assert np.array_equal(mask(whole_front), mask()) is not hides
+    beside = Box(480 - wide / 2, 419, 480 + wide / 2, 430)  # where geometry shows bodywork
+    assert np.array_equal(mask(beside, scene=None), mask(scene=None)) is not hides
+
+
+@pytest.mark.parametrize(
+    ("wide", "high", "method"),
+    [(0.8, 1.4, MaskMethod.MEANING), (0.6, 1.1, MaskMethod.GEOMETRY)],
+    ids=["a motorcycle", "less than one"],
+)
+def test_bodywork_of_the_size_of_a_motorcycle_is_shown_by_meaning(
+    parser: OnnxSceneParser, wide: float, high: float, method: MaskMethod
+) -> None:
+    plate = Box(460, 400, 500, 426)  # two lines
+    unit = unit_of(plate)
+    body = Box(480 - wide / 2 * unit, 430 - high * unit, 480 + wide / 2 * unit, 430)
+
+    found = shown(parser, ((BODY, body),), plate=plate)
+
+    assert found.method is method
+
+
+def test_what_the_parser_says_of_the_grey_around_a_picture_changes_nothing(
+    parser: OnnxSceneParser,
+) -> None:
+    """A window may reach past the picture, and a network was never told what is there."""
+    plate = Box(800, 400, 878, 417)
+    car = ((BODY, Box(704, 230, WIDTH, 462)), (GLASS, Box(730, 244, 948, 316)))
+    scene = parser.parse(painted(HEIGHT, WIDTH, car), plate)
+    window = window_around(plate)
+    past = math.ceil((WIDTH - window.x1) / window.width * scene.probabilities.shape[2])
+
+    def mask(meaning: SceneClass) -> Any:
+        probabilities = scene.probabilities.copy()
+        probabilities[:, :, past:] = 0
+        probabilities[meaning, :, past:] = 1
+        one = replace(scene, probabilities=probabilities)
+        return shown_pixels(plate, (), VEHICLE, HEIGHT, WIDTH, one)
+
+    background = mask(SceneClass.BACKGROUND)
+    assert background.method is MaskMethod.MEANING
+    for meaning in SceneClass:
+        found = mask(meaning)
+        assert found.method is MaskMethod.MEANING
+        assert (found.mask != background.mask).sum() <= 2 * HEIGHT  # one cell is half outside
 
 
 def test_a_plate_far_away_changes_nothing(parser: OnnxSceneParser) -> None:
