@@ -65,7 +65,8 @@ def training_parser(
         "--start",
         type=Path,
         metavar="ONNX",
-        help="start from these float weights instead of random ones (fine-tuning)",
+        help="start from these float weights instead of random ones (fine-tuning); the scene "
+        "parser also starts from a folder with a checkpoint",
     )
     add("--steps", type=whole(1), default=steps, help="number of batches (default: %(default)s)")
     add("--batch", type=whole(1), default=batch, help="pictures in a batch (default: %(default)s)")

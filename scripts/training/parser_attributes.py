@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import cv2
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -26,6 +25,7 @@ from scripts.training.errors import DataError
 from scripts.training.image_degradation import degraded
 from scripts.training.parser_batches import Pose, window_of
 from scripts.training.parser_net import SceneParserNet, features
+from scripts.training.parser_views import as_seen, read_photo
 
 KINDS = tuple(one.value for one in VehicleKind)
 COLOURS = tuple(one.value for one in Colour)
@@ -79,10 +79,11 @@ def labelled_vehicles(labels: Sequence[Path], root: Path, boxes: Path | None) ->
             seen.add(one["image"])
             x, y, wide, tall = one["plate"]
             kind, colour = one["kind"], MEANT.get(one["colour"], one["colour"])
+            pixels = read_photo(root / one["image"])
             yield Labelled(
                 one["image"],
-                _read(root / one["image"]),
-                Box(x, y, x + wide, y + tall),
+                pixels,
+                as_seen(pixels, Box(x, y, x + wide, y + tall)),
                 1 << KINDS.index(kind) if kind in KINDS else _ANY_KIND,
                 COLOURS.index(colour) if colour in COLOURS else None,
             )
@@ -109,7 +110,8 @@ def _boxed(folder: Path, root: Path, seen: set[str]) -> Iterator[Labelled]:
         name = file.relative_to(root).as_posix()
         if len(around) == 1 and plate.width >= LEAST_WIDTH and name not in seen:
             kinds = two_wheels if around == {"motorcycle"} else others
-            yield Labelled(name, _read(file), plate, kinds, None)
+            pixels = read_photo(file)
+            yield Labelled(name, pixels, as_seen(pixels, plate), kinds, None)
 
 
 def _rows(file: Path) -> list[dict[str, str]]:
@@ -123,13 +125,6 @@ def _rows(file: Path) -> list[dict[str, str]]:
 def _box(row: dict[str, str]) -> Box:
     x, y, w, h = (float(row[key]) for key in "xywh")
     return Box(x, y, x + w, y + h)
-
-
-def _read(file: Path) -> Pixels:
-    pixels = cv2.imread(str(file), cv2.IMREAD_COLOR)
-    if pixels is None:
-        raise DataError(f"{file}: no picture that can be read")
-    return np.asarray(pixels, np.uint8)
 
 
 # --- the network --------------------------------------------------------------------------------

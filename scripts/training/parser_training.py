@@ -32,7 +32,7 @@ from scripts.training.view_pasting import Cutout, cutouts
 
 APPEARANCES = OUTLINES.with_name("appearances.json")
 
-SHARES = {"outlined": 0.56, "parts": 0.24, "guessed": 0.25, "drawn": 0.2}
+SHARES = {"outlined": 0.9, "parts": 0.1, "guessed": 0.25, "drawn": 0.2}
 """How often each kind of view is used, relative to the other kinds that there are."""
 
 MOST_GUESSED = 800
@@ -64,8 +64,11 @@ def train_as_given(given: argparse.Namespace) -> int:
         flat = [view for some in views.values() for view in some]
         batches = partial(batch_of, flat, _shares(views), pasted, given.batch)
         if given.start and not (folder / "last.pt").is_file():
-            apart = written_apart(given.start, given.work / "start.onnx", second=given.second)
-            start_from(net, apart, batches(np.random.default_rng((given.seed, 79)))[0])
+            if given.start.is_dir():
+                load_averaged(net, given.start)
+            else:
+                apart = written_apart(given.start, given.work / "start.onnx", second=given.second)
+                start_from(net, apart, batches(np.random.default_rng((given.seed, 79)))[0])
         train(
             net,
             folder,

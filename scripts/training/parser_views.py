@@ -17,6 +17,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from edge.adapters.models.plate_slant import level_plate
+from edge.adapters.models.scene_parser import between
 from edge.domain.imaging import Box, Pixels
 from edge.domain.scene import unit_of, window_around
 from edge.pipeline.ports import PlateDetector
@@ -186,6 +188,11 @@ def _disc(radius: int) -> npt.NDArray[np.uint8]:
     return np.asarray(cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size)), np.uint8)
 
 
+def as_seen(pixels: Pixels, plate: Box) -> Box:
+    """The box that scales a plate's window, as on a box: less high where the plate slants."""
+    return between(plate, level_plate(pixels, plate))
+
+
 def read_photo(file: Path) -> Pixels:
     """The picture of a file, BGR.
 
@@ -214,7 +221,8 @@ def outlined_views(labels: Path, root: Path) -> Iterator[View]:
     for one in views:
         pixels = read_photo(root / one["image"])
         x, y, wide, tall = one["plate"]
-        yield View(one["image"], pixels, Box(x, y, x + wide, y + tall), outlined(pixels, one))
+        plate = as_seen(pixels, Box(x, y, x + wide, y + tall))
+        yield View(one["image"], pixels, plate, outlined(pixels, one))
 
 
 KINDS = (

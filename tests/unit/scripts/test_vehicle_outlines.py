@@ -156,6 +156,31 @@ def test_the_loss_of_a_set_of_classes_is_that_of_their_sum(training: Any) -> Non
     assert float(net.parser_loss(logits, anything)[0]) == 0
 
 
+def test_what_is_far_from_the_vehicle_counts_less_in_the_loss_unless_it_is_a_person(
+    training: Any,
+) -> None:
+    import torch
+
+    _, net, views = training
+    allowed = torch.full((1, 40, 40), views.BACKGROUND, dtype=torch.uint8)
+    allowed[0, 20, 4] = views.BODY
+    allowed[0, 0, 39] = views.PERSON
+    right = torch.zeros(1, len(net.CLASSES), 40, 40)
+    right[0, 0], right[0, :, 20, 4], right[0, :, 0, 39] = 20.0, 0.0, 0.0
+    right[0, 1, 20, 4] = right[0, 5, 0, 39] = 20.0
+
+    def loss(row: int, column: int) -> float:
+        """Of a cell that is taken for another vehicle."""
+        logits = right.clone()
+        logits[0, :, row, column] = 0
+        logits[0, 4, row, column] = 9.0
+        return float(net.parser_loss(logits, allowed)[0])
+
+    beside, far, person = loss(20, 4 + net.NEAR), loss(20, 4 + net.NEAR + 1), loss(0, 39)
+    assert far == pytest.approx(net.FAR_WEIGHT * beside, rel=1e-3)
+    assert person == pytest.approx(beside, rel=1e-3)
+
+
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_the_exported_network_gives_probabilities_for_each_cell(
     training: Any, tmp_path: Path
