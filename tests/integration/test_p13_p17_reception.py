@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import random
+import threading
+import time
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
@@ -23,8 +25,15 @@ from edge.errors import EdgeError, PublishError
 from edge.formats.signing import SigningKey
 from edge.policy.suspension import SuspensionOrder, SuspensionTerms, new_order
 from tests.integration.conftest import needs_mosquitto
-from tests.support import plate_lists
-from tests.support.brokers import Broker, Mosquitto, slow_broker, verify_receipt, wait_until
+from tests.support import plate_lists, publishing
+from tests.support.brokers import (
+    Broker,
+    Mosquitto,
+    flooded,
+    slow_broker,
+    verify_receipt,
+    wait_until,
+)
 from tests.support.parties import BOX, SITE, make_parties
 from tests.support.plate_lists import ISSUED, LIST, entries_of
 
@@ -238,3 +247,26 @@ def test_a_publisher_accepts_only_topics_of_its_own_box(tmp_path: Path) -> None:
             jitter=lambda: 0.5,
             handlers={"anpr/#": json.loads},
         )
+
+
+@needs_mosquitto
+def test_p10_p17_messages_without_an_end_hold_up_neither_hits_nor_expiry_nor_a_stop(
+    mosquitto: Mosquitto, tmp_path: Path
+) -> None:
+    """Whoever may write to one topic of a box could send there without a pause."""
+    topic = TOPICS.bundle(LIST)
+    handlers = {topic: lambda _payload: time.sleep(0.01)}  # as long as it takes to refuse a list
+    box = publishing.Box(tmp_path, mosquitto, topics=TOPICS, handlers=handlers)
+    box.publisher.start()
+    stopping = threading.Thread(target=box.publisher.stop, daemon=True)
+    assert wait_until(lambda: box.publisher.state.connections == 1)
+    with flooded(mosquitto, topic, b"no list"):
+        time.sleep(1)
+        box.put("a")
+        box.put("old", receipt_required=True, expires_at=datetime.now(timezone.utc))
+        assert wait_until(lambda: not box.outbox.depth())
+        stopping.start()
+        stopping.join(30)
+        assert not stopping.is_alive()
+    box.close()
+    assert (box.publisher.state.acknowledged, box.publisher.state.expired) == (1, 1)

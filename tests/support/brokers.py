@@ -356,6 +356,35 @@ def flooding_broker(topic: str, payload: bytes, *, subscribes: bool) -> Iterator
         thread.join()
 
 
+@contextlib.contextmanager
+def flooded(broker: Broker, topic: str, payload: bytes) -> Iterator[None]:
+    """A client sends the same message to a topic of a broker as fast as it can."""
+    name, connect = (
+        topic.encode(),
+        b"\x00\x04MQTT\x05\x02\x00\x3c\x00\x00\x05flood",
+    )  # CONNECT (3.1)
+    body = len(name).to_bytes(2, "big") + name + b"\0" + payload
+    flood = (b"\x30" + _remaining_length(len(body)) + body) * 200  # PUBLISH, QoS 0 (3.3)
+    over = threading.Event()
+
+    def send(connection: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while not over.is_set():
+                connection.sendall(flood)
+
+    with socket.create_connection((broker.host, broker.port), timeout=10) as connection:
+        connection.sendall(b"\x10" + _remaining_length(len(connect)) + connect)
+        assert connection.recv(64)[:1] == b"\x20"  # CONNACK
+        thread = threading.Thread(target=send, args=(connection,))
+        thread.start()
+        try:
+            yield
+        finally:
+            over.set()
+            connection.shutdown(socket.SHUT_RDWR)
+            thread.join()
+
+
 def _remaining_length(length: int) -> bytes:
     """A variable byte integer (1.5.5)."""
     head = b""

@@ -50,6 +50,7 @@ _LOG = logging.getLogger(__name__)
 _IDLE_S = 0.1
 _DRAIN_POLL_S = 0.02
 _EXPIRY_CHECK_S = 5.0
+_TAKE_S = 0.5  # so that messages without an end hold up neither hits, expiry nor a stop
 # A connection that ends this soon, this often in a row and without a reason, is most likely taken
 # over again and again by another client with the same id.
 _SHORT_S = 60.0
@@ -356,8 +357,10 @@ class Publisher:
             wait_s: how long to wait for the first message.
             began: when the connection began, on the monotonic clock.
         """
+        now = self._clock.monotonic
+        until = now() + _TAKE_S
         try:
-            while (message := link.receive(wait_s)) is not None:
+            while now() < until and (message := link.receive(wait_s)) is not None:
                 self._receive(message)
                 link.acknowledge(message)
                 wait_s = 0.0
