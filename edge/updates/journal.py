@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Final, Literal
+from typing import ClassVar, Final, Literal
 
 from pydantic import Field, ValidationError
 
 from edge.adapters.state.last_update import UPDATE_NAME, LastUpdate
 from edge.adapters.state.state_folder import read_file, replace_file, storage_error
 from edge.formats.atomic_files import replacing
-from edge.formats.strict import StrictMessage
+from edge.formats.strict import Grown, StrictMessage
 from edge.formats.timestamps import UtcText
 from edge.privacy.box_status import Outcome
 from edge.updates.problems import UpdateStateError
@@ -38,7 +38,7 @@ class HealthHeard(StrictMessage):
     version: str | None = Field(default=None, max_length=60)
 
 
-class VersionChange(StrictMessage):
+class VersionChange(StrictMessage, Grown):
     """A change of version that is under way.
 
     Attributes:
@@ -50,7 +50,10 @@ class VersionChange(StrictMessage):
         tries: how often the trial began.
         why: why the box goes back; empty before.
         by_hand: whether a person asked to go back.
+        stopped: True if somebody has stopped the service, so that it is not started again.
     """
+
+    added: ClassVar[frozenset[str]] = frozenset({"stopped"})
 
     kind: Kind
     before: VersionText | None
@@ -60,6 +63,7 @@ class VersionChange(StrictMessage):
     tries: int = 0
     why: str = ""
     by_hand: bool = False
+    stopped: bool | None = None
 
     @property
     def name(self) -> str:

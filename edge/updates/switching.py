@@ -123,7 +123,10 @@ class VersionChanger:
         return self._taken(change)
 
     def go_back(self, kind: Kind, version: str) -> Ended:
-        """Go back to an older version because a person asks for it; returns how that ended."""
+        """Go back to an older version because a person asks for it; returns how that ended.
+
+        A service that somebody has stopped stays stopped.
+        """
         current = self._slots[kind].current()
         if current is None:
             raise UpdateError(
@@ -137,6 +140,7 @@ class VersionChanger:
             phase="returning",
             why="a person asked to go back",
             by_hand=True,
+            stopped=self._service.is_stopped() or None,
         )
         return self._taken(change)
 
@@ -211,8 +215,12 @@ class VersionChanger:
         problem = self._unhealthy(change)
         if problem is None:
             return change, True
+        stopped = self._service.is_stopped() or None
+        if stopped:
+            problem = "somebody has stopped the service of the box during the trial"
         log.warning("%s: %s; the box goes back", change.name, problem)
-        return change.model_copy(update={"phase": "returning", "why": problem}), False
+        returning = {"phase": "returning", "why": problem, "stopped": stopped}
+        return change.model_copy(update=returning), False
 
     def _unhealthy(self, change: VersionChange) -> str | None:
         """Why a version did not prove healthy within its term, or None."""
@@ -246,17 +254,23 @@ class VersionChanger:
         try:
             slot.point(change.before)
         except EdgeError:  # what ran runs again, and the next run of the updater goes back
-            self._service.start()
+            self._start_again(change)
             raise
         shut = None
         if change.kind == "release":
             slot.point(change.before, PROVEN)
             shut = put_back(self._state, self._work, change.after)
         why = change.why if shut is None else f"{change.why}; the box stays shut: {shut}"
-        self._service.start()  # before the journal is closed: a killed updater starts it again
-        ended = self._end(change, "rolled-back", why)
+        self._start_again(change)  # before the journal is closed, else a killed updater forgets it
+        again = bool(change.stopped) and not change.by_hand
+        ended = self._end(change, "rolled-back", why, again=again)
         drop_copy(self._work)
         return ended
+
+    def _start_again(self, change: VersionChange) -> None:
+        """Start the service, unless somebody has stopped it: that would open its cameras."""
+        if not change.stopped:
+            self._service.start()
 
     # --- the journal --------------------------------------------------------------------------
 

@@ -68,6 +68,47 @@ def test_p17_a_box_that_somebody_has_stopped_is_not_started_by_an_update(box: Up
     assert box.changer().change("release", NEW).outcome == "installed"
 
 
+def test_p17_a_box_that_somebody_has_stopped_is_not_started_by_going_back(box: UpdatedBox) -> None:
+    box.changer().change("release", NEW)
+    box.service.stop()
+    assert box.changer().go_back("release", OLD).outcome == "rolled-back"
+    assert (box.current, box.service.version) == (OLD, None)
+
+
+def test_p17_a_box_that_somebody_stops_during_a_trial_is_not_started_again(
+    box: UpdatedBox,
+) -> None:
+    heard: list[object] = []
+
+    def stopped_later(health: HealthHeard | None) -> HealthHeard | None:
+        heard.append(health)
+        if len(heard) == 3:  # the first is from before the trial
+            box.service.stop()
+        return health
+
+    ended = box.changer(stopped_later).change("release", NEW)
+    assert ended.outcome == "rolled-back"
+    assert "somebody has stopped the service" in ended.why
+    assert (box.current, box.service.version) == (OLD, None)
+    assert not load_journal(box.work).failed, "the version itself is not known to be wrong"
+    box.service.start()
+    assert box.changer().change("release", NEW).outcome == "installed"
+
+
+def test_p17_a_box_that_was_stopped_stays_so_if_going_back_is_killed(tmp_path: Path) -> None:
+    step = 1
+    while True:
+        box = UpdatedBox(tmp_path / str(step))
+        box.changer().change("release", NEW)
+        box.service.stop()
+        if not killed_at(step, partial(box.changer().go_back, "release", OLD), box.base):
+            break
+        box.changer().resume()
+        assert box.service.version is None
+        step += 1
+    assert step > 5
+
+
 def test_a_version_that_never_answers_for_itself_goes_back(box: UpdatedBox) -> None:
     box.healthy[NEW] = HealthHeard(state="online", reason="online", version=OLD)
     assert f"version {OLD} answers" in box.changer().change("release", NEW).why

@@ -123,14 +123,21 @@ class UpdatedBox:
     def current(self) -> str:
         return (self.program / CURRENT).readlink().name
 
-    def changer(self) -> VersionChanger:
+    def changer(
+        self, heard: Callable[[HealthHeard | None], HealthHeard | None] = lambda health: health
+    ) -> VersionChanger:
+        """What changes its version.
+
+        Args:
+            heard: is given the answer to each question about its health, and returns it.
+        """
         clock = SteppedClock()
         return VersionChanger(
             {kind: Slot(kind, self.program, self.work) for kind in KINDS},
             self.work,
             self.state,
             self.service,
-            self.probe,
+            lambda since=None: heard(self.probe(since)),
             terms=TERMS,
             clock=clock,
             pause=clock.pause,
