@@ -63,6 +63,8 @@ class Outcome(Enum):
     NEW = "new"
     KNOWN = "known"
     CONFLICT = "conflict"
+    FORGOTTEN = "forgotten"
+    """So old that it may have been deleted here, and its id too; it is not stored."""
 
 
 class Reason(str, Enum):
@@ -196,7 +198,8 @@ class HitStore:
 
         Returns:
             The outcome, and the time at which the hit of this id was stored. A second payload
-            with a known id changes nothing. A hit that was purged is not stored again.
+            with a known id changes nothing. A hit that was purged is not stored again, also when
+            its id is not kept any more.
 
         Raises:
             OutboxError: it could not be written.
@@ -212,9 +215,12 @@ class HitStore:
             OutboxError: they could not be written; then none is stored.
         """
         with self._transaction():
-            return [self._put(hit, payload, now) for hit, payload in hits]
+            last = self._last_purge()
+            return [self._put(hit, payload, now, last) for hit, payload in hits]
 
-    def _put(self, hit: Hit, payload: bytes, now: datetime) -> tuple[Outcome, datetime]:
+    def _put(
+        self, hit: Hit, payload: bytes, now: datetime, last_purge: datetime | None
+    ) -> tuple[Outcome, datetime]:
         row = self._database.execute(
             "SELECT stored_at, payload FROM hit WHERE hit_id = :id"
             " UNION ALL SELECT stored_at, NULL FROM purged_hit WHERE hit_id = :id",
@@ -223,6 +229,8 @@ class HitStore:
         if row is not None:
             known = row[1] is None or bytes(row[1]) == payload
             return (Outcome.KNOWN if known else Outcome.CONFLICT), parse_utc(row[0])
+        if last_purge is not None and hit.observed < last_purge - RETIRED_KEY_GRACE:
+            return Outcome.FORGOTTEN, now
         self._database.execute(
             "INSERT INTO hit VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
@@ -394,18 +402,23 @@ class HitStore:
 
     def _time(self, now: datetime, *, confirmed: bool) -> TrustedTime:
         """The time by which a run purges, which is kept for the next run."""
-        self._database.execute(LAST_PURGE)  # stores of earlier programs do not have it
-        last = self._database.execute("SELECT ran_at FROM last_purge").fetchone()
+        last = self._last_purge()
         signed = self._database.execute("SELECT max(observed_at) FROM hit GROUP BY site, box")
         time = trusted_time(
             now,
-            None if last is None else parse_utc(last[0]),
+            last,
             [parse_utc(newest) for (newest,) in signed],
             confirmed=confirmed,
         )
         self._database.execute("DELETE FROM last_purge")
         self._database.execute("INSERT INTO last_purge VALUES (?)", (utc_text(time.at),))
         return time
+
+    def _last_purge(self) -> datetime | None:
+        """The time by which hits were deleted last; None: none ever were."""
+        self._database.execute(LAST_PURGE)  # stores of earlier programs do not have it
+        last = self._database.execute("SELECT ran_at FROM last_purge").fetchone()
+        return None if last is None else parse_utc(last[0])
 
     def _prepare(self) -> None:
         for pragma in (

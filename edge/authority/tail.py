@@ -241,6 +241,12 @@ class Receiver:
     ) -> ReceivedMessage:
         """The fate of a hit that was put; signs its receipt."""
         key = self._keys.generation(hit.authority_key_id)
+        if outcome is Outcome.FORGOTTEN:
+            why = (
+                f"hit {hit.hit_id}: observed at {hit.observed_at}, so long before the last "
+                "deletion here that it may be one that was deleted"
+            )
+            return ReceivedMessage(Fate.REFUSED, hit, why)
         if outcome is Outcome.CONFLICT or key is None:
             return self._set_aside(hit, topic, payload, "another hit has the same id")
         return ReceivedMessage(

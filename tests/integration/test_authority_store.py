@@ -357,15 +357,20 @@ def test_a_purged_hit_that_is_sent_again_is_not_stored_again(
     assert store.hits() == ()
 
 
-def test_the_id_of_a_purged_hit_is_deleted_later(store: HitStore, parties: Parties) -> None:
+def test_p10_a_purged_hit_is_not_stored_again_when_its_id_is_deleted_too(
+    store: HitStore, parties: Parties, folder: Path
+) -> None:
     hit = parties.hit()
     put(store, hit)
     store.purge(timedelta(0), NOW)
 
-    later = NOW + RETIRED_KEY_GRACE + timedelta(days=1)
+    later = NOW + RETIRED_KEY_GRACE + timedelta(days=2)
     store.purge(timedelta(0), later, confirmed=True)
 
-    assert put(store, hit, later) is Outcome.NEW
+    assert hit.hit_id.encode() not in (folder / FILE_NAME).read_bytes()
+    assert put(store, hit, later) is Outcome.FORGOTTEN
+    assert put(store, parties.hit(observed_at=later), later) is Outcome.NEW
+    assert len(store.hits()) == 1
 
 
 @pytest.mark.parametrize(

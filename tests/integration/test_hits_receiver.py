@@ -62,6 +62,20 @@ def test_a_signature_of_a_key_retired_too_long_ago_is_refused(
     assert take(in_time, old).fate is Fate.STORED
 
 
+def test_p10_a_hit_that_was_deleted_long_ago_is_refused(parties: Parties, store: HitStore) -> None:
+    hit = parties.hit()
+    by = receiver(parties, store)
+    assert take(by, hit).fate is Fate.STORED
+    for day in (0, 40):
+        store.purge(timedelta(0), hit.observed + timedelta(days=1 + day), confirmed=True)
+
+    arrival = take(by, hit)
+
+    assert (arrival.fate, arrival.receipt) == (Fate.REFUSED, None)
+    assert "may be one that was deleted" in arrival.why
+    assert (store.hits(), store.aside()) == ((), ())
+
+
 def test_another_hit_with_a_known_id_is_quarantined_and_gets_no_receipt(
     parties: Parties, store: HitStore
 ) -> None:

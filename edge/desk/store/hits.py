@@ -15,11 +15,12 @@ from edge.authority.store import MAX_ASIDE_BYTES, Outcome, SetAside
 from edge.desk.store.database import DeskDatabase
 from edge.desk.store.kept_payloads import desk_at_place, payload_of
 from edge.desk.store.payloads import put_together
-from edge.desk.store.tables import ASIDE, DELETION, HIT, HIT_PAYLOAD, RECEIPT
+from edge.desk.store.tables import ASIDE, DELETION, HIT, HIT_PAYLOAD, RECEIPT, RETENTION_TIME
 from edge.errors import OutboxError
 from edge.formats.identifiers import shown_id
 from edge.formats.timestamps import parse_utc, utc_text
 from edge.privacy.hit import Hit
+from edge.privacy.keys import RETIRED_KEY_GRACE
 
 _ASIDE_LOCK = 0x414E5041
 """Advisory lock on PostgreSQL: one process at a time counts what is set aside."""
@@ -101,9 +102,10 @@ class DeskHits:
         desk = "" if store is None else desk_at_place(self._database, store)
         with self._database.writing() as connection:
             deleted = _deleted(connection, first)
+            old = _old(connection, [one.hit for one in first.values()]) - deleted.keys()
             # In one order for all consumers: so two that store the same hits never wait for each
             # other.
-            new = [first[hit_id] for hit_id in sorted(first.keys() - deleted.keys())]
+            new = [first[hit_id] for hit_id in sorted(first.keys() - deleted.keys() - old)]
             stored = self._insert_all(connection, desk, new, utc_text(now))
             known = _known(connection, first.keys() - deleted.keys() - stored)
         known |= {hit_id: (utc_text(now), first[hit_id].sha256) for hit_id in stored}
@@ -111,6 +113,8 @@ class DeskHits:
         for hit, payload in hits:
             if hit.hit_id in deleted:
                 outcome, at = Outcome.KNOWN, deleted[hit.hit_id]
+            elif hit.hit_id in old and hit.hit_id not in known:
+                outcome, at = Outcome.FORGOTTEN, utc_text(now)
             else:
                 at, digest = known[hit.hit_id]
                 same = hashlib.sha256(payload).hexdigest() == digest
@@ -246,6 +250,15 @@ def _deleted(connection: Connection, hit_ids: Collection[str]) -> dict[str, str]
     """When each of these hits was stored that retention has deleted."""
     query = select(DELETION.c.hit_id, DELETION.c.stored_at).where(DELETION.c.hit_id.in_(hit_ids))
     return {row.hit_id: row.stored_at for row in connection.execute(query)}
+
+
+def _old(connection: Connection, hits: Sequence[Hit]) -> set[str]:
+    """The ids of hits that retention may have deleted so long ago that it keeps no id of them."""
+    last = connection.execute(select(RETENTION_TIME.c.latest_at)).scalar_one_or_none()
+    if last is None:
+        return set()
+    kept = (parse_utc(last) - RETIRED_KEY_GRACE).date().isoformat()
+    return {hit.hit_id for hit in hits if hit.observed_at[:10] < kept}
 
 
 def _known(connection: Connection, hit_ids: Collection[str]) -> dict[str, tuple[str, str]]:
