@@ -30,7 +30,8 @@ from edge.privacy.audit import ENTRY_AT
 from edge.privacy.audit_events import Entry, Event, LogSearched
 
 LOG_PAGE: Final = 50
-_AT: Final = len('{"at":"')
+_AT: Final = b'"at":"'
+"""What stands before the time of an entry; in a value of it the quotes are escaped."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,10 +152,10 @@ def _fitting(lines: list[bytes], query: LogQuery) -> Iterator[int]:
     person = None if query.person is None else f'":"{query.person}"'.encode()
     case = None if query.case is None else f'"hit_id":"{query.case}"'.encode()
     since = b"" if query.since is None else query.since.isoformat().encode()
-    begin = ENTRY_AT + _AT
     last = len(lines) if query.before is None else max(0, min(query.before, len(lines)))
     for number in range(last - 1, -1, -1):
         line = lines[number]
+        begin = line.find(_AT, ENTRY_AT) + len(_AT)  # fields that sort before it come first
         if line[begin : begin + len(since)] < since:
             continue  # not the end: a clock may have been set back in between
         if (case is None or case in line) and (person is None or _names(line, person)):

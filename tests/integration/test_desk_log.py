@@ -102,6 +102,19 @@ def test_a_search_finds_what_fits_all_of_it_newest_first(
     assert found(room, query, AUDITOR) == wanted
 
 
+def test_a_day_bounds_every_kind_of_entry_wherever_its_time_is_in_the_line(room: Room) -> None:
+    whole = room.log().search(ActingPerson(DPO), LogQuery()).entries
+    assert len({one.event.kind for one in whole}) > 3
+    for day in (date(2026, 12, 1), date(2026, 12, 2), date(3026, 1, 1)):
+        query = LogQuery(since=day)
+        entries = room.log().search(ActingPerson(DPO), query).entries
+        kept = [one for one in whole if one.at.date() >= day]
+        searched = {"log-searched"}  # the searches themselves
+        assert [one for one in entries if one.event.kind not in searched] == [
+            one for one in kept if one.event.kind not in searched
+        ]
+
+
 def test_a_person_is_found_by_who_acted_and_by_whom_it_was_done_to(room: Room) -> None:
     entries = room.log().search(ActingPerson(DPO), LogQuery(person=DPO)).entries
 
