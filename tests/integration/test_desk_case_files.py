@@ -112,7 +112,7 @@ def test_p21_who_does_not_prove_again_who_she_is_gets_nothing(office: ReviewOffi
     seat = office.seat(OTHER)
 
     for wrong, status, key in (
-        ({"current": "another passphrase"}, 403, "login.refused"),
+        ({"current": "another passphrase"}, 403, "account.refused"),
         ({"current": "", "answer": "{}"}, 403, "passkey.refused"),
         ({"reason": "fine"}, 400, "file.choose"),
         ({"reason": ""}, 400, "file.choose"),
@@ -123,6 +123,24 @@ def test_p21_who_does_not_prove_again_who_she_is_gets_nothing(office: ReviewOffi
     assert exports(office) == []
     assert recorded(office.room.desk).count(SessionChanged("refused", OTHER)) == 2
     assert seat.client.post(f"{seat.case}/export", data={"reason": "court"}).status_code == 400
+
+
+def test_what_was_chosen_for_a_case_file_is_still_chosen_after_a_mistake(
+    office: ReviewOffice,
+) -> None:
+    office.room.through(OFFICER, CONFIRMED)
+    seat = office.seat(OTHER)
+
+    def chosen(page: str) -> set[str]:
+        found = re.findall(r'name="(\w+)" value="([\w-]+)"[^>]* checked', page)
+        return {name if value == "yes" else value for name, value in found}
+
+    assert chosen(seat.get(f"{seat.case}/file")) == {"en"}
+    wanted = {"reason": "data-subject", "fr": "yes", "de": "yes"}
+    wrong = {**wanted, "nl": "", "current": "another passphrase"}
+    assert chosen(download(seat, **wrong).text) == {"data-subject", "fr", "de"}
+    wrong = {"reason": "", "nl": "", "fr": "yes"}
+    assert chosen(download(seat, **wrong).text) == {"fr"}
 
 
 def test_who_has_no_passphrase_proves_herself_with_her_passkey_once(

@@ -172,7 +172,7 @@ def test_a_new_passphrase_ends_her_other_sessions(web: Web) -> None:
     current = passphrase_of(FIRST)
 
     assert says("account.differs") in web.post("/account", current=current, new=new, again="x")
-    assert says("login.refused") in web.post("/account", current="wrong", new=new, again=new)
+    assert says("account.refused") in web.post("/account", current="wrong", new=new, again=new)
     web.post("/account", current=current, new="short", again="short")
     assert web.status == 400
     assert says("account.changed") in web.post("/account", current=current, new=new, again=new)

@@ -262,12 +262,14 @@ def test_p21_what_is_missing_at_the_decision_is_said_and_nothing_is_signed(
     for outcome, reason, passphrase, key in (
         ("", "", None, "choose_outcome"),
         ("cannot-tell", "", None, "choose_outcome"),
-        ("rejected", "", None, "choose_reason"),
-        ("confirmed", "exempt", None, "reason_without_rejection"),
+        ("rejected", "", None, "outcome_reason"),
+        ("confirmed", "exempt", None, "outcome_without_rejection"),
         ("confirmed", "", "a wrong passphrase", "wrong_passphrase"),
         ("confirmed", "", "", "wrong_passphrase"),
     ):
-        assert line_of(seat.decide(outcome, reason, passphrase)) == says(f"case.{key}"), key
+        said = line_of(seat.decide(outcome, reason, passphrase))
+        assert said == says(f"case.{key}"), key
+        assert "Nothing was signed" in said, "not that nothing was kept: the judgement is"
     assert office.findings() == []
     assert line_of(seat.post(f"{seat.case}/decide", token="0" * 64)) == says("error.form")
 

@@ -14,7 +14,7 @@ from edge.desk.rights import JUDGES
 from edge.desk.sealed_keys import signs_here
 from edge.desk.sign_in import LoginWay
 from edge.desk.web.calls import Call, WebPage, see
-from edge.desk.web.login import not_proved_again, refusal, too_many
+from edge.desk.web.login import not_proved_again, refused_again, too_many
 from edge.desk.web.pages import whom_to_ask
 from edge.errors import AccessError, KeyFileError, UsageError
 from edge.privacy.protected_keys import SHORTEST
@@ -146,7 +146,7 @@ def make_key(call: Call) -> Response:
         acting = desk.people.prove(call.reader.acting.name, passphrase)
     except AccessError:
         desk.sessions.refused(call.reader.acting.name)
-        return _account(call, 403, refusal(call))
+        return _account(call, 403, refused_again(call))
     key_id = desk.people.make_key(acting, passphrase)
     return _account(call, line=call.words("account.key_made", id=key_id))
 

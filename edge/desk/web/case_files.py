@@ -124,6 +124,8 @@ def _show(call: Call, status: int = 200, line: str = "") -> Response:
         lacking=_lacking(call),
         confirmed=found.outcome is FindingOutcome.CONFIRMED,
         reasons=[one.value for one in REASONS],
+        reason=call.form.get("reason", ""),
+        chosen=[one for one in LANGUAGES if call.form.get(one) == "yes"] or [call.words.language],
         ways=ways,
         again="" if ways.passphrase else sign_in.again_options(acting, call.secret),
         appeals=call.desk.reviews is not None and _appeals(call, found),

@@ -114,15 +114,23 @@ def not_proved_again(call: Call) -> tuple[int, str] | None:
     except AccessError as error:
         call.desk.sessions.refused(acting.name)
         by_passkey = error.code == "E_PASSKEY"
-        return 403, call.words("passkey.refused") if by_passkey else refusal(call)
+        return 403, call.words("passkey.refused") if by_passkey else refused_again(call)
     call.desk.limits.succeeded(call.address)
     return None
 
 
 def refusal(call: Call) -> str:
     """The line of a refused login."""
-    minutes = LOCKED_FOR.seconds // 60
-    return call.words("login.refused", count=MAX_FAILURES, minutes=minutes)
+    return _refused(call, "login.refused")
+
+
+def refused_again(call: Call) -> str:
+    """The line of a wrong passphrase, where only this was asked of who has logged in."""
+    return _refused(call, "account.refused")
+
+
+def _refused(call: Call, key: str) -> str:
+    return call.words(key, count=MAX_FAILURES, minutes=LOCKED_FOR.seconds // 60)
 
 
 def too_many(call: Call) -> str:

@@ -392,9 +392,9 @@ def _outcome(
         raise _WrongAnswer("case.choose_outcome")
     reason, rejected = _reason(word), outcome == FindingOutcome.REJECTED.value
     if reason is not None and not rejected:
-        raise _WrongAnswer("case.reason_without_rejection")
+        raise _WrongAnswer("case.outcome_without_rejection")
     if reason is None and rejected and FindingOutcome.CONFIRMED in choices:
-        raise _WrongAnswer("case.choose_reason")
+        raise _WrongAnswer("case.outcome_reason")
     return FindingOutcome(outcome), reason
 
 
