@@ -59,8 +59,8 @@ def open_request(
         ),
     ],
     site: Annotated[str, typer.Option("--site", metavar="ID", help="The site that she names.")],
-    first: Annotated[str, typer.Option("--from", metavar="DATE", help="The first UTC day.")],
-    last: Annotated[str, typer.Option("--until", metavar="DATE", help="The last UTC day.")],
+    first: Annotated[str, typer.Option("--from", metavar="DATE", help="First day, local time.")],
+    last: Annotated[str, typer.Option("--until", metavar="DATE", help="Last day, local time.")],
     passphrase_file: PersonFileOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -153,8 +153,9 @@ def answer(
     from edge.adapters.state.state_folder import replace_file
     from edge.authority.opening import write_pictures
     from edge.cli.passphrase import typed
-    from edge.desk.policies import read_policies
+    from edge.desk.policies import newest_policy, read_policies
     from edge.desk.request_answer import answer_text
+    from edge.desk.request_terms import HOME
     from edge.errors import OutboxError, UsageError
     from edge.formats.identifiers import shown_id
 
@@ -167,7 +168,10 @@ def answer(
     opener = load_authority_private_keys(keys, typed(keys_passphrase_file))
     boxes = load_all_box_public_keys(box_keys)
     with _acting(desk, acting, passphrase_file) as (folder, requests, person):
-        given = requests.answer(person, request, _plate(plate_file), boxes, opener)
+        site = next((one.terms.site for one in requests.list() if one.request_id == request), "")
+        policy = newest_policy(known, site)
+        zone = HOME if policy is None else policy.zone
+        given = requests.answer(person, request, _plate(plate_file), boxes, opener, zone)
         officers = requests.data_protection_officers(given.request.terms.site)
     document = out / request / "answer.txt"
     try:

@@ -65,6 +65,12 @@ def read_policies(folder: Path) -> dict[str, Policy]:
     return {policy.sha256(): policy for policy in found}
 
 
+def newest_policy(policies: Mapping[str, Policy], site: str) -> Policy | None:
+    """The policy of a site with the highest version; None if it is not there."""
+    own = (one for one in policies.values() if one.site == site)
+    return max(own, key=lambda one: one.version, default=None)
+
+
 def rule_facts(
     policies: Mapping[str, Policy], hit: Hit, pictures: Iterable[Picture], language: Language
 ) -> RuleFacts | None:

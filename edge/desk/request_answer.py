@@ -1,24 +1,22 @@
 """The answer to a person's request, as a text in Dutch, French, German and English.
 
-It holds no plate: it speaks of the vehicle that the person has named. Times are those of Belgium
-and UTC. What a policy says is in its words; without the policy the answer has the ids of the hit.
+It holds no plate: it speaks of the vehicle that the person has named. Times are those of the place
+and UTC. What a policy says is in its words; without the policy the answer has the ids of the hit,
+and the times of Belgium.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timezone
-from typing import Final
 from zoneinfo import ZoneInfo
 
-from edge.desk.policies import rule_facts
-from edge.desk.request_terms import RequestKind
+from edge.desk.policies import newest_policy, rule_facts
+from edge.desk.request_terms import HOME, RequestKind
 from edge.desk.requests import AnsweredCase, RequestAnswer
 from edge.policy.model import Policy
 from edge.policy.notice.words import Words
 from edge.texts import LANGUAGES, Language, catalogue
-
-_ZONE: Final = ZoneInfo("Europe/Brussels")
 
 
 def answer_text(
@@ -45,9 +43,10 @@ def answer_text(
 
 
 class _AnswerWords:
-    """Texts and dates of an answer in one language."""
+    """Texts and dates of an answer in one language, at the time of the place."""
 
-    def __init__(self, language: Language) -> None:
+    def __init__(self, language: Language, zone: ZoneInfo) -> None:
+        self.zone = zone
         self._texts = catalogue(language)
         self._words = Words(language)
 
@@ -55,7 +54,7 @@ class _AnswerWords:
         return self._words.set(self._texts[f"answer.{key}"].format_map(values))
 
     def date(self, moment: datetime) -> str:
-        return self._words.date(moment.astimezone(_ZONE).date().isoformat())
+        return self._words.date(moment.astimezone(self.zone).date().isoformat())
 
     def day(self, day: str) -> str:
         return self._words.date(day)
@@ -69,11 +68,10 @@ def _paragraphs(
     policies: Mapping[str, Policy],
     language: Language,
 ) -> Iterator[str]:
-    words, terms = _AnswerWords(language), answer.request.terms
-    contacts = list(officers)
-    own = [one for one in policies.values() if one.site == terms.site]
-    if own:
-        newest = max(own, key=lambda one: one.version)
+    terms, contacts = answer.request.terms, list(officers)
+    newest = newest_policy(policies, terms.site)
+    words = _AnswerWords(language, HOME if newest is None else newest.zone)
+    if newest is not None:
         contacts.append(newest.rights.contact.of(language))
         if authority in newest.authorities:
             authority = newest.authorities[authority].name.of(language)
@@ -93,7 +91,7 @@ def _paragraphs(
         hit = case.opened.hit
         moment = {
             "hit": hit.hit_id,
-            "local": f"{words.date(hit.observed)}, {hit.observed.astimezone(_ZONE):%H:%M:%S}",
+            "local": f"{words.date(hit.observed)}, {hit.observed.astimezone(words.zone):%H:%M:%S}",
             "utc": f"{hit.observed.astimezone(timezone.utc):%Y-%m-%d %H:%M:%S}",
         }
         facts = rule_facts(policies, hit, case.opened.content.pictures, language)

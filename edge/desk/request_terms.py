@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, time, timedelta
 from enum import Enum
 from typing import Final
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection, func, select
 
@@ -26,6 +27,9 @@ from edge.errors import AccessError, UsageError
 from edge.formats.canonical import canonical_json
 from edge.formats.identifiers import is_id, shown_id
 from edge.formats.timestamps import parse_utc, utc_text
+
+HOME: Final = ZoneInfo("Europe/Brussels")
+"""The time zone of a site whose policy is not known."""
 
 LONGEST_SPAN: Final = 31
 """Most days of one request."""
@@ -55,7 +59,7 @@ class RequestProof(str, Enum):
 
 @dataclass(frozen=True, slots=True)
 class RequestTerms:
-    """What a request asks, and within which limits."""
+    """What a request asks, and within which limits; the days are those of the place."""
 
     asks: RequestKind
     reference: str
@@ -73,7 +77,13 @@ class RequestTerms:
         """Whether another person must approve it."""
         return self.days > ALONE_SPAN
 
-    def require_valid(self, today: date) -> None:
+    def moments(self, zone: ZoneInfo) -> tuple[str, str]:
+        """When the first day and the day after the last one begin, in UTC as documents write it."""
+        midnights = (self.first_day, self.last_day + timedelta(days=1))
+        first, end = (utc_text(datetime.combine(day, time(), zone)) for day in midnights)
+        return first, end
+
+    def require_valid(self, now: datetime) -> None:
         """Refuse limits that no request may have.
 
         Raises:
@@ -82,7 +92,7 @@ class RequestTerms:
         if not is_id(self.site):
             raise UsageError("--site: not an id of small letters, digits and hyphens")
         require_reference(self.reference, "--reference")
-        if not self.first_day <= self.last_day <= today:
+        if not self.first_day <= self.last_day <= now.astimezone(HOME).date():
             raise UsageError("--from, --until: give two days in order, not after today")
         if self.days > LONGEST_SPAN:
             raise UsageError(

@@ -20,6 +20,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any, Final
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection, func, select
 
@@ -35,6 +36,7 @@ from edge.desk.keeping import keep_within
 from edge.desk.outcomes import FindingOutcome
 from edge.desk.people import rights_in_force
 from edge.desk.request_terms import (
+    HOME,
     MOST_A_DAY,
     PersonRequest,
     RequestKind,
@@ -193,7 +195,7 @@ class PersonRequests:
             UsageError: a limit has a wrong form, or is too wide; the desk knows no such site.
         """
         now = self._utc()
-        terms.require_valid(now.date())
+        terms.require_valid(now)
         request = PersonRequest(secrets.token_hex(8), terms, acting.name, now, None, None, 0)
         with self._database.writing(alone=True) as connection:
             self._require_clerk(connection, acting, terms, now)
@@ -252,6 +254,7 @@ class PersonRequests:
         plate: PlateText,
         boxes: Mapping[tuple[str, str], BoxPublicKeys],
         keys: AuthorityPrivateKeys,
+        zone: ZoneInfo = HOME,
     ) -> RequestAnswer:
         """Answer a request, once. If the process ends before the answer was kept, open a new one.
 
@@ -261,6 +264,7 @@ class PersonRequests:
             plate: as the person has given it.
             boxes: the public keys of the boxes.
             keys: the authority's private keys; they stay in this process.
+            zone: of the site; it says when a day begins.
 
         Raises:
             AccessError: `E_RIGHT`: she is not that clerk, or no clerk there any more; `E_REQUEST`:
@@ -279,7 +283,7 @@ class PersonRequests:
                 raise not_now(request, "answer only what waits for it, once")
             self._log("answered", request, acting, digest)
             change_request(connection, request, answered_at=utc_text(now), plate_hmac=digest)
-            candidates = _candidates(connection, request.terms)
+            candidates = _candidates(connection, request.terms, zone)
         found, unopened = [], 0
         for one in candidates:
             kept = self._read(one)
@@ -476,16 +480,18 @@ def _still_here(connection: Connection, hit_ids: list[str]) -> set[str]:
     }
 
 
-def _candidates(connection: Connection, terms: RequestTerms) -> tuple[_Candidate, ...]:
+def _candidates(
+    connection: Connection, terms: RequestTerms, zone: ZoneInfo
+) -> tuple[_Candidate, ...]:
     """The cases of the site and days: hits that an officer has taken up."""
-    passed = func.substr(HIT.c.observed_at, 1, 10)
+    first, end = terms.moments(zone)
     query = (
         select(HIT.c.hit_id, HIT.c.day)
         .join(REVIEW_CASE, REVIEW_CASE.c.hit_id == HIT.c.hit_id)
         .where(
             HIT.c.site == terms.site,
-            passed >= terms.first_day.isoformat(),
-            passed <= terms.last_day.isoformat(),
+            HIT.c.observed_at >= first,
+            HIT.c.observed_at < end,
             is_real(HIT.c.hit_id),
         )
         .order_by(HIT.c.observed_at, HIT.c.hit_id)

@@ -10,6 +10,7 @@ from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -19,6 +20,7 @@ from edge.desk.outcomes import OpeningReason
 from edge.desk.policies import read_policies
 from edge.desk.request_answer import answer_text
 from edge.desk.request_terms import (
+    HOME,
     LONGEST_SPAN,
     MOST_A_DAY,
     PersonRequest,
@@ -89,9 +91,10 @@ class Counter(ReviewRoom):
         plate: PlateText = OWN,
         parties: Parties | None = None,
         person: str = CLERK,
+        zone: ZoneInfo = HOME,
     ) -> RequestAnswer:
         boxes, keys = boxes_of(self.parties), (parties or self.parties).authority
-        return self.requests.answer(who(person), request.request_id, plate, boxes, keys)
+        return self.requests.answer(who(person), request.request_id, plate, boxes, keys, zone)
 
     def another(self, hit: Hit) -> Hit:
         """Another hit becomes the one that the room reviews."""
@@ -286,6 +289,25 @@ def test_p7_no_request_goes_beyond_its_limits(small: Counter) -> None:
     assert small.opened().state == "to be answered"
 
 
+def test_the_days_of_a_request_are_those_of_the_place(small: Counter) -> None:
+    day = YESTERDAY
+    for hour, minute in ((22, 59), (23, 0)):  # in Belgium the last minute of a day, and midnight
+        late = NOW.replace(day=day.day, month=day.month, hour=hour, minute=minute)
+        small.another(small.parties.hit(evidence(*PICTURES), observed_at=late))
+        small.through(OFFICER, CONFIRMED)
+    before = small.answered(small.opened())
+    after = small.answered(small.opened(first_day=NOW.date(), last_day=NOW.date()))
+    assert [one.opened.hit.observed.hour for one in before.cases] == [22]
+    assert [one.opened.hit for one in after.cases] == [small.hit]
+    text = answer_text(after, "police-zone", (), {small.hit.hit_id: []}, {})
+    assert "1\N{NO-BREAK SPACE}December 2026, 00:00:00 (2026-11-30 23:00:00 UTC)" in text
+
+    london = small.answered(small.opened(), zone=ZoneInfo("Europe/London"))
+    assert [one.opened.hit.observed.hour for one in london.cases] == [22, 23]
+    small.now = NOW.replace(hour=23)  # the next day has begun at the place
+    assert small.opened(last_day=NOW.date() + timedelta(days=1)).state == "to be answered"
+
+
 def test_p4_more_than_a_week_needs_another_person(room: Counter) -> None:
     request = room.opened(first_day=YESTERDAY - timedelta(days=7))
     assert request.state == "to be approved"
@@ -380,6 +402,8 @@ def test_p14_the_answer_says_in_four_languages_what_why_until_when_and_where_to_
             assert first in text, (language, key)
         for key in ("why", "supervisor", "court", "objection"):
             assert texts[f"answer.{key}"] in text
+    for lists in ("names the lists", "vermeldt de lijsten", "énonce les listes", "die Listen"):
+        assert lists in text, "a vehicle without a report may be on a list"
     assert "30 November 2026, 08:16:05 (2026-11-30 07:16:05 UTC)" in text
     assert "30 November 2027" in text
     assert answer.key.hex() in text
