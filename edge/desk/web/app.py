@@ -41,6 +41,7 @@ from edge.desk.web.calls import (
     WebPage,
     WrongForm,
     case_of,
+    own_path,
     see,
     sent_form,
 )
@@ -86,6 +87,21 @@ _HEADERS = {
 }
 
 
+_LEADS = {
+    "/logout": "/",
+    "/case/claim": "/queue",
+    "/case/next": "/queue",
+    "/people/approve": "/people",
+    "/people/revoke": "/people",
+    "/people/key": "/people",
+    "/people/link/approve": "/people",
+    "/people/link/remove": "/people",
+    "/approvals/term": "/approvals",
+    "/approvals/request": "/approvals",
+}
+"""Where the address of a form leads that is only opened, as with a reload of the answer to it."""
+
+
 def desk_app(desk: WebDesk) -> ASGIApp:
     """The web application of a desk."""
 
@@ -120,15 +136,18 @@ def desk_app(desk: WebDesk) -> ASGIApp:
             route("/enrol/passkey", login.show_enrolment, who=_Who.ANYONE),
             route("/logout", login.log_out, "POST", who=_Who.READER),
             route("/language/{language}", _choose_language, who=_Who.ANYONE),
+            *(route(path, _leads_to(to), who=_Who.READER) for path, to in _LEADS.items()),
             route("/queue", pages.queue),
             route("/case/claim", reviews.claim, "POST"),
             route("/case/next", reviews.claim_next, "POST"),
             route("/case/{hit_id}", reviews.case),
             route("/case/{hit_id}/ready", reviews.ready),
             route("/case/{hit_id}/judge", reviews.judge, "POST"),
+            route("/case/{hit_id}/judge", reviews.case),
             route("/case/{hit_id}/decide", reviews.decide, "POST"),
             route("/case/{hit_id}/decide", reviews.case),
             route("/case/{hit_id}/sign", reviews.sign, "POST"),
+            route("/case/{hit_id}/sign", reviews.case),
             route("/decided", case_files.show_decided),
             route("/case/{hit_id}/file", case_files.show_case_file),
             route("/case/{hit_id}/export", case_files.export, "POST"),
@@ -273,8 +292,17 @@ def _missing(desk: WebDesk, request: Request, status: int) -> Response:
     return call.line(status, call.words("error.missing"))
 
 
+def _leads_to(page: str) -> WebPage:
+    def lead(call: Call) -> Response:
+        del call
+        return see(page)
+
+    return lead
+
+
 def _choose_language(call: Call) -> Response:
-    response = see("/")
+    """Keep the language, and lead back to the page on which it was chosen."""
+    response = see(own_path(call.request.query_params.get("back", "")))
     chosen = call.request.path_params["language"]
     if chosen not in LANGUAGES:
         return call.line(404, call.words("error.missing"))

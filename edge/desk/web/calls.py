@@ -232,6 +232,7 @@ class Call:
             session=self.session,
             menu=self._shown_menu(),
             here=self.request.url.path,
+            shown=own_path(self.request.url.path),
             form_token=form_token(self.secret),
             **values,
         )
@@ -258,6 +259,11 @@ def case_of(path: str) -> str:
     """The id of the hit whose case an address names; empty if it names none."""
     found = re.match("/case/([0-9a-f]{32})(?:/|$)", path)
     return "" if found is None else found[1]
+
+
+def own_path(path: str) -> str:
+    """An address of a page of the desk without what is asked of it; `/` if it is none."""
+    return path if re.fullmatch("(/[a-z0-9_-]+)+", path, re.ASCII) else "/"
 
 
 class WebPage(Protocol):
