@@ -121,6 +121,31 @@ def test_p4_an_officer_without_a_key_signs_with_her_passkey(office: ReviewOffice
     assert [(one.schema_, one.outcome) for one in found[1:]] == [(PASSKEY_SCHEMA, CONFIRMED)]
 
 
+def test_the_page_for_a_passkey_names_the_chosen_outcome_and_reason_only(
+    office: ReviewOffice,
+) -> None:
+    passkey_of(office, OFFICER)
+    seat = office.seat(OFFICER)
+    seat.claim()
+    seat.judge(typed=PLATE)
+    fields = {"by": "passkey", "outcome": "rejected", "outcome_reason": "exempt"}
+    page = seat.post(f"{seat.case}/decide", **fields)
+    assert "<p>Outcome: rejected</p>" in page
+    assert "<p>Reason: exempt vehicle</p>" in page
+    assert says("case.only") not in page, "she chose among several"
+    assert says("passkey.script") in page
+
+
+def test_without_a_script_each_page_with_passkeys_says_what_is_missing(
+    office: ReviewOffice,
+) -> None:
+    seat = office.seat(OFFICER)
+    passkey_of(office, OFFICER)
+    for page in (seat.get("/account"), seat.get("/enrol")):
+        (told,) = re.findall("<noscript>(.*?)</noscript>", page, re.DOTALL)
+        assert says("passkey.script") in told
+
+
 def test_who_types_her_passphrase_signs_with_her_key(office: ReviewOffice) -> None:
     passkey_of(office, OFFICER)
     seat = office.seat(OFFICER)
