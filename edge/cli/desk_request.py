@@ -218,7 +218,9 @@ def answer(
 
 @app.command("list")
 def list_requests(desk: DeskOption, as_json: JsonOption = False) -> None:
-    """List requests and their state. An answered one is deleted a year after it was recorded.
+    """List requests and their state, and the cases of each that wait for an officer.
+
+    An answered request is deleted a year after it was recorded.
 
     Example: edge-anpr desk request list --desk desk
     """
@@ -239,6 +241,8 @@ def list_requests(desk: DeskOption, as_json: JsonOption = False) -> None:
             f"{row['request_id']}  {row['reference']}  {row['asks']}  {row['site']}  "
             f"{row['first_day']} to {row['last_day']}  {row['state']}  by {row['opened_by']}"
         )
+        for hit_id in row["waiting_cases"]:
+            typer.echo(f"  waits for an officer: {hit_id}")
 
 
 def _plate(file: Path | None) -> PlateText:
@@ -282,6 +286,7 @@ def _row(one: PersonRequest) -> dict[str, Any]:
         "opened_at": time_text(one.opened_at),
         "approved_by": one.approved_by,
         "state": one.state,
+        "waiting_cases": list(one.waiting),
     }
 
 

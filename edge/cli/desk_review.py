@@ -79,6 +79,7 @@ def review(
     from edge.authority.opening import write_pictures
     from edge.authority.policies import SignedPolicies
     from edge.cli.passphrase import typed
+    from edge.desk.appeals import open_appeals
     from edge.desk.outcomes import Judgement
     from edge.desk.reviewing import CaseReviews
 
@@ -96,6 +97,8 @@ def review(
         view = reviews.open(person, hit, claim.reason)
         files = write_pictures(hit, view.pictures, out)
         _tell(f"{view.hit.site}  {view.hit.rule}  {view.hit.observed_at}")
+        for last_day in open_appeals(at.database, [hit], at.utc()).values():
+            _tell(f"somebody has objected or appealed; the hit is held for it until {last_day}")
         for file, one in zip(files, view.pictures, strict=True):
             _tell(str(file) + (f": {place_text(one.approved)}" if one.approved else ""))
         _compare(signed, view)

@@ -9,7 +9,7 @@ from enum import Enum
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, select
 
 from edge.desk.outcomes import FindingOutcome
 from edge.desk.retention_terms import require_reference
@@ -115,7 +115,10 @@ class RequestTerms:
 
 @dataclass(frozen=True, slots=True)
 class PersonRequest:
-    """A request with its history; it holds no plate."""
+    """A request with its history; it holds no plate.
+
+    `waiting`: the hits of its cases that wait for an officer.
+    """
 
     request_id: str
     terms: RequestTerms
@@ -123,7 +126,7 @@ class PersonRequest:
     opened_at: datetime
     approved_by: str | None
     answered_at: datetime | None
-    waiting: int
+    waiting: tuple[str, ...]
 
     @property
     def state(self) -> str:
@@ -160,7 +163,7 @@ def require_known_site(connection: Connection, site: str) -> None:
 
 
 def all_requests(connection: Connection) -> tuple[PersonRequest, ...]:
-    """All requests, oldest first, with the number of cases that wait for an officer."""
+    """All requests, oldest first, with the cases that wait for an officer."""
     later = (
         select(FINDING.c.hit_id)
         .where(
@@ -170,12 +173,14 @@ def all_requests(connection: Connection) -> tuple[PersonRequest, ...]:
         )
         .exists()
     )
-    counts = (
-        select(REQUEST_CASE.c.request_id, func.count())
+    links = (
+        select(REQUEST_CASE.c.request_id, REQUEST_CASE.c.hit_id)
         .where(~later)
-        .group_by(REQUEST_CASE.c.request_id)
+        .order_by(REQUEST_CASE.c.hit_id)
     )
-    waiting: dict[str, int] = {row[0]: int(row[1]) for row in connection.execute(counts)}
+    waiting: dict[str, tuple[str, ...]] = {}
+    for request_id, hit_id in connection.execute(links):
+        waiting[request_id] = (*waiting.get(request_id, ()), hit_id)
     order = (PERSON_REQUEST.c.opened_at, PERSON_REQUEST.c.request_id)
     rows = connection.execute(select(PERSON_REQUEST).order_by(*order)).all()
     return tuple(
@@ -193,7 +198,7 @@ def all_requests(connection: Connection) -> tuple[PersonRequest, ...]:
             parse_utc(row.opened_at),
             row.approved_by,
             None if row.answered_at is None else parse_utc(row.answered_at),
-            waiting.get(row.request_id, 0),
+            waiting.get(row.request_id, ()),
         )
         for row in rows
     )

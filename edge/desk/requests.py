@@ -196,7 +196,7 @@ class PersonRequests:
         """
         now = self._utc()
         terms.require_valid(now)
-        request = PersonRequest(secrets.token_hex(8), terms, acting.name, now, None, None, 0)
+        request = PersonRequest(secrets.token_hex(8), terms, acting.name, now, None, None, ())
         with self._database.writing(alone=True) as connection:
             self._require_clerk(connection, acting, terms, now)
             require_known_site(connection, terms.site)

@@ -20,11 +20,12 @@ from typing import Any, Final
 from sqlalchemy import Connection, select
 
 from edge.desk.accounts import ActingPerson
+from edge.desk.cases import SEEN
 from edge.desk.people import rights_in_force
 from edge.desk.rights import APPROVERS, DeskRole, RightScope
 from edge.desk.store.database import DeskDatabase
 from edge.desk.store.hits import no_hit
-from edge.desk.store.tables import HIT, HOLD, RETENTION_TERM
+from edge.desk.store.tables import HIT, HOLD, JUDGEMENT, RETENTION_TERM
 from edge.errors import AccessError, ConfigError, UsageError
 from edge.formats.canonical import canonical_json
 from edge.formats.identifiers import is_id, shown_id
@@ -244,7 +245,8 @@ class RetentionTerms:
         """End a hold before its last day.
 
         Raises:
-            AccessError: `E_RIGHT`: as `hold`, or there is no such hold.
+            AccessError: `E_RIGHT`: as `hold`, or there is no such hold; `E_FOUR_EYES`: it is for
+                an appeal against what she has judged herself.
         """
         now = self._utc()
         with self._database.writing(alone=True) as connection:
@@ -254,6 +256,12 @@ class RetentionTerms:
                     f"{shown_id(hold_id)}: no such hold; see `edge-anpr desk retain holds`"
                 )
             self._require_hit_role(connection, acting, found.hit_id, now)
+            if found.reason is HoldReason.APPEAL and _judged_before(connection, found, acting.name):
+                raise AccessError(
+                    f"{acting.name} has judged hit {found.hit_id}, and this hold is for an appeal "
+                    "against that; another person ends it",
+                    code="E_FOUR_EYES",
+                )
             self._record(
                 HoldChanged("ended", found.hit_id, found.reason.value, found.sha256(), acting.name)
             )
@@ -364,6 +372,21 @@ def insert_hold(connection: Connection, held: HitHold, now: datetime) -> None:
 def holds_of(connection: Connection, hit_id: str) -> tuple[HitHold, ...]:
     """The holds of a hit that nobody has ended."""
     return tuple(one for one in _holds(connection) if one.hit_id == hit_id and not one.ended)
+
+
+def _judged_before(connection: Connection, held: HitHold, person: str) -> bool:
+    """Whether a person had judged the hit, for a finding, when it was held."""
+    query = (
+        select(JUDGEMENT.c.judgement_id)
+        .join(HOLD, HOLD.c.hit_id == JUDGEMENT.c.hit_id)
+        .where(
+            HOLD.c.hold_id == held.hold_id,
+            JUDGEMENT.c.person == person,
+            JUDGEMENT.c.judgement != SEEN,
+            JUDGEMENT.c.judged_at <= HOLD.c.set_at,
+        )
+    )
+    return connection.execute(query.limit(1)).first() is not None
 
 
 def _holds(connection: Connection) -> tuple[HitHold, ...]:

@@ -89,7 +89,7 @@ def asked(today: date) -> PersonRequest:
         today - timedelta(days=20),
         today - timedelta(days=2),
     )
-    return PersonRequest("3f9a0c1d2e4b5a67", terms, OFFICER, utc(), None, None, 0)
+    return PersonRequest("3f9a0c1d2e4b5a67", terms, OFFICER, utc(), None, None, ())
 
 
 @pytest.fixture(scope="module")

@@ -114,3 +114,19 @@ def test_p4_an_appeal_that_ends_while_it_is_judged_gives_no_finding(room: Review
     refused(lambda: room.decide(SECOND, CONFIRMED), "E_CASE")
     room.hold()
     assert room.decide(SECOND, CONFIRMED).number == 2
+
+
+def test_p4_who_judged_a_case_does_not_end_the_appeal_against_it(room: ReviewRoom) -> None:
+    terms = RetentionTerms(room.database, room.audit.append, room.utc)
+    rejected(room)
+    for person in (OFFICER, SECOND):
+        room.give(person, DeskRole.SUPERVISOR)
+    court, held, more = room.hold(reason=HoldReason.COURT), room.hold(), room.hold()
+
+    told = refused(lambda: terms.release(who(OFFICER), held.hold_id), "E_FOUR_EYES")
+    assert "another person ends it" in told
+    terms.release(who(OFFICER), court.hold_id)
+    terms.release(who(SECOND), more.hold_id)
+    room.now += timedelta(minutes=1)
+    room.through(SECOND, NO_WORD, None, OpeningReason.APPEAL)
+    terms.release(who(SECOND), held.hold_id)  # her finding has answered it

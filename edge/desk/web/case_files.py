@@ -8,10 +8,12 @@ of any hit that no key of its box has signed.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 from starlette.responses import Response
 
+from edge.desk.appeals import open_appeals
 from edge.desk.court.making import REASONS, CaseSources, export_case
 from edge.desk.decided import DecidedCase, DecidedCases, DecidedPlace
 from edge.desk.outcomes import FindingOutcome, OpeningReason
@@ -38,7 +40,19 @@ def show_decided(call: Call) -> Response:
     if more:
         last = cases[-1].place
         following = f"{utc_text(last.decided_at)}.{last.hit_id}"
-    return call.page("decided", cases=cases, following=following, begins=after is None)
+    return call.page(
+        "decided",
+        cases=cases,
+        appealed=_appealed(call, cases),
+        following=following,
+        begins=after is None,
+    )
+
+
+def _appealed(call: Call, cases: Sequence[DecidedCase]) -> dict[str, str]:
+    """Until when those of these cases are held that somebody has appealed against, by hit id."""
+    hit_ids = [one.place.hit_id for one in cases]
+    return open_appeals(call.desk.database, hit_ids, call.desk.utc())
 
 
 # --- one case -------------------------------------------------------------------------------------
@@ -120,6 +134,7 @@ def _show(call: Call, status: int = 200, line: str = "") -> Response:
         "case_file",
         status,
         case=found,
+        held_until=_appealed(call, [found]).get(hit_id),
         line=line,
         lacking=_lacking(call),
         confirmed=found.outcome is FindingOutcome.CONFIRMED,

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from starlette.responses import Response
 
+from edge.desk.appeals import open_appeals, waiting_appeals
 from edge.desk.queue import HitQueue, QueuePlace
 from edge.desk.rights import APPROVERS, JUDGES, DeskRight, DeskRole
 from edge.desk.web.calls import Call, see
@@ -31,11 +32,11 @@ def start(call: Call) -> Response:
 
 
 def queue(call: Call) -> Response:
-    """The hits that wait, within the officer's rights."""
-    rights = call.rights_of(*JUDGES)
+    """The hits that wait, within the officer's rights, and the appeals that she may answer."""
+    rights, now = call.rights_of(*JUDGES), call.desk.utc()
     after = call.after()
     hits, more = HitQueue(call.desk.database).page(
-        rights, None if after is None else QueuePlace(*after), now=call.desk.utc()
+        rights, None if after is None else QueuePlace(*after), now=now
     )
     following = ""
     if more:
@@ -44,7 +45,9 @@ def queue(call: Call) -> Response:
     return call.page(
         "queue",
         hits=hits,
-        now=call.desk.utc(),
+        objected=open_appeals(call.desk.database, [one.place.hit_id for one in hits], now),
+        waiting=waiting_appeals(call.desk.database, rights, now),
+        now=now,
         following=following,
         begins=after is None,
         reviewing=call.desk.reviews is not None,

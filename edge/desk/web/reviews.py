@@ -18,6 +18,7 @@ from zoneinfo import ZoneInfo
 from starlette.responses import PlainTextResponse, Response
 
 from edge.authority.store import Reason
+from edge.desk.appeals import open_appeals
 from edge.desk.outcomes import BEFORE_READING, FindingOutcome, Judgement
 from edge.desk.policies import rule_facts
 from edge.desk.queue import HitQueue, WaitingHit
@@ -181,6 +182,7 @@ def _show(
         hit=view.hit,
         facts=facts,
         reason=claimed.reason.value,
+        objected=hit_id in open_appeals(call.desk.database, [hit_id], call.desk.utc()),
         pictures=_labelled(view.pictures, call.words, None if facts is None else facts.zone),
         local="" if facts is None else call.words.exact(view.hit.observed, facts.zone),
         utc=call.words.exact(view.hit.observed),
