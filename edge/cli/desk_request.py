@@ -154,6 +154,7 @@ def answer(
     from edge.authority.opening import write_pictures
     from edge.cli.passphrase import typed
     from edge.desk.policies import newest_policy, read_policies
+    from edge.desk.recipients import files_made
     from edge.desk.request_answer import answer_text
     from edge.desk.request_terms import HOME
     from edge.errors import OutboxError, UsageError
@@ -175,6 +176,9 @@ def answer(
         officers = requests.data_protection_officers(given.request.terms.site)
     document = out / request / "answer.txt"
     try:
+        with folder.open_database() as database:
+            hit_ids = [one.opened.hit.hit_id for one in given.cases]
+            made = files_made(database, folder.path, hit_ids)
         files = {
             one.opened.hit.hit_id: [
                 f"{one.opened.hit.hit_id}/{file.name}"
@@ -184,7 +188,7 @@ def answer(
             else []
             for one in given.cases
         }
-        text = answer_text(given, folder.config.authority, officers, files, known)
+        text = answer_text(given, folder.config.authority, officers, files, known, made)
         replace_file(document, text.encode())
     except OutboxError as error:
         raise OutboxError(

@@ -12,6 +12,7 @@ from datetime import datetime, timezone
 from zoneinfo import ZoneInfo
 
 from edge.desk.policies import newest_policy, rule_facts
+from edge.desk.recipients import FileMade
 from edge.desk.request_terms import HOME, RequestKind
 from edge.desk.requests import AnsweredCase, RequestAnswer
 from edge.policy.model import Policy
@@ -25,6 +26,7 @@ def answer_text(
     officers: Sequence[str],
     files: Mapping[str, Sequence[str]],
     policies: Mapping[str, Policy],
+    made: Mapping[str, Sequence[FileMade]],
 ) -> str:
     """The whole answer, one language after the other.
 
@@ -34,9 +36,10 @@ def answer_text(
         officers: full names of the data protection officers.
         files: names of the picture files, by hit id.
         policies: the policies that are known, by SHA-256.
+        made: the files that were made of each case, by hit id.
     """
     parts = (
-        "\n\n".join(_paragraphs(answer, authority, officers, files, policies, language))
+        "\n\n".join(_paragraphs(answer, authority, officers, files, policies, made, language))
         for language in LANGUAGES
     )
     return ("\n\n" + "-" * 72 + "\n\n").join(parts) + "\n"
@@ -66,6 +69,7 @@ def _paragraphs(
     officers: Sequence[str],
     files: Mapping[str, Sequence[str]],
     policies: Mapping[str, Policy],
+    made: Mapping[str, Sequence[FileMade]],
     language: Language,
 ) -> Iterator[str]:
     terms, contacts = answer.request.terms, list(officers)
@@ -101,7 +105,8 @@ def _paragraphs(
         else:
             named = {"place": facts.place, "rule": facts.rule, "purpose": facts.purpose}
             about = words("case_known", **moment, **named)
-        yield "\n".join((about, *_held(words, case, files[hit.hit_id], linked=linked)))
+        held = _held(words, case, files[hit.hit_id], made[hit.hit_id], linked=linked)
+        yield "\n".join((about, *held))
     if answer.unopened:
         yield words("unopened", count=answer.unopened)
     yield words("unseen", days=answer.term.waiting_days)
@@ -112,9 +117,14 @@ def _paragraphs(
 
 
 def _held(
-    words: _AnswerWords, case: AnsweredCase, files: Sequence[str], *, linked: bool
+    words: _AnswerWords,
+    case: AnsweredCase,
+    files: Sequence[str],
+    made: Sequence[FileMade],
+    *,
+    linked: bool,
 ) -> Iterator[str]:
-    """What was decided about a case, what is held of it, and until when."""
+    """What was decided about a case, what is held of it, who got it, and until when it is held."""
     if case.outcome is None or case.decided_at is None:
         yield words("open")
     else:
@@ -124,6 +134,12 @@ def _held(
         yield words("held", count=len(files), files=", ".join(files) or "-")
     else:
         yield words("held_doubt", count=len(case.opened.content.pictures))
+    given = (
+        words(f"given_{one.recipient.value.replace('-', '_')}", date=words.date(one.at))
+        for one in made
+    )
+    names = "; ".join(dict.fromkeys(given))
+    yield words("given", names=names) if made else words("given_nobody")
     yield words("until_held" if case.held else "until", date=words.day(case.last_day.isoformat()))
     if linked:
         yield words("linked")

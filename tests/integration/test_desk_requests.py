@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Callable, Iterator
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
@@ -18,6 +19,7 @@ from edge.authority.store import Reason
 from edge.desk.folder import DeskFolder
 from edge.desk.outcomes import OpeningReason
 from edge.desk.policies import read_policies
+from edge.desk.recipients import FileMade
 from edge.desk.request_answer import answer_text
 from edge.desk.request_terms import (
     HOME,
@@ -67,6 +69,8 @@ from tests.support.reviews import (
 CLERK, DPO = "no-right", "jan-maes"
 YESTERDAY = NOW.date() - timedelta(days=1)
 OWN = PlateText(PLATE)
+NOBODY: Mapping[str, tuple[FileMade, ...]] = defaultdict(tuple)
+"""No file was made of any case."""
 
 
 @pytest.fixture(scope="module")
@@ -211,7 +215,7 @@ def test_p7_pictures_are_given_only_to_whom_the_vehicle_in_them_belongs(
     given = set()
     for plate in (OWN, TYPED, THIRD_READ):
         answer = small.answered(small.opened(), plate)
-        text = answer_text(answer, "police-zone", (), {small.hit.hit_id: []}, {})
+        text = answer_text(answer, "police-zone", (), {small.hit.hit_id: []}, {}, NOBODY)
         text = text.replace("\u00a0", " ").replace("\u202f", " ")
         for case in answer.cases:
             if case.pictures:
@@ -299,7 +303,7 @@ def test_the_days_of_a_request_are_those_of_the_place(small: Counter) -> None:
     after = small.answered(small.opened(first_day=NOW.date(), last_day=NOW.date()))
     assert [one.opened.hit.observed.hour for one in before.cases] == [22]
     assert [one.opened.hit for one in after.cases] == [small.hit]
-    text = answer_text(after, "police-zone", (), {small.hit.hit_id: []}, {})
+    text = answer_text(after, "police-zone", (), {small.hit.hit_id: []}, {}, NOBODY)
     assert "1\N{NO-BREAK SPACE}December 2026, 00:00:00 (2026-11-30 23:00:00 UTC)" in text
 
     london = small.answered(small.opened(), zone=ZoneInfo("Europe/London"))
@@ -382,7 +386,7 @@ def test_a_case_that_cannot_be_opened_is_counted_and_never_left_out_silently(
     answer = small.answered(small.opened(), parties=strangers)
     assert (answer.cases, answer.unopened) == ((), 1)
     assert "that could not be opened and compared: 1." in answer_text(
-        answer, "police-zone", (), {}, {}
+        answer, "police-zone", (), {}, {}, {}
     )
 
 
@@ -392,7 +396,7 @@ def test_p14_the_answer_says_in_four_languages_what_why_until_when_and_where_to_
     small.through(OFFICER, CONFIRMED)
     answer = small.answered(small.opened(RequestKind.OBJECTION))
     files = {small.hit.hit_id: ["vehicle.jpg", "plate.jpg"]}
-    text = answer_text(answer, "police-zone", ("Jan Maes",), files, {})
+    text = answer_text(answer, "police-zone", ("Jan Maes",), files, {}, NOBODY)
     text = text.replace("\u00a0", " ").replace("\u202f", " ")
 
     for language in LANGUAGES:
@@ -400,7 +404,7 @@ def test_p14_the_answer_says_in_four_languages_what_why_until_when_and_where_to_
         for key in ("heading", "asked", "confirmed", "held", "until", "linked", "unseen", "log"):
             first = texts[f"answer.{key}"].split("{")[0]
             assert first in text, (language, key)
-        for key in ("why", "supervisor", "court", "objection"):
+        for key in ("why", "supervisor", "court", "objection", "given_nobody"):
             assert texts[f"answer.{key}"] in text
     for lists in ("names the lists", "vermeldt de lijsten", "énonce les listes", "die Listen"):
         assert lists in text, "a vehicle without a report may be on a list"
@@ -422,7 +426,7 @@ def test_p14_with_the_policy_the_answer_has_its_words_in_place_of_ids(small: Cou
     answer = replace(found, cases=(case,))
 
     text = answer_text(
-        answer, "police-zone", ("Jan Maes",), {hit.hit_id: []}, {hit.policy_sha256: named}
+        answer, "police-zone", ("Jan Maes",), {hit.hit_id: []}, {hit.policy_sha256: named}, NOBODY
     )
 
     for language in LANGUAGES:
@@ -468,6 +472,7 @@ def test_a_clerk_answers_and_the_files_are_hers_alone(tmp_path: Path, parties: P
     document = tmp_path / "answer" / request / "answer.txt"
     assert done.out == f"{document}  cases: 1\n"
     assert done.err == f"Delete {tmp_path / 'answer'} once the answer is sent.\n"
+    assert "Given to nobody: to no court" in document.read_text("utf-8")
     assert office.hit.hit_id in document.read_text("utf-8")
     assert (document.stat().st_mode & 0o777, document.parent.stat().st_mode & 0o777) == (
         0o600,

@@ -13,6 +13,7 @@ from edge.authority.store import Reason
 from edge.desk.fleet import BoxProblem, BoxState
 from edge.desk.outcomes import FindingOutcome, Judgement
 from edge.desk.provider_sign_in import RefusalReason
+from edge.desk.recipients import Recipient
 from edge.desk.request_terms import RequestKind, RequestProof
 from edge.desk.retention_terms import HoldReason
 from edge.desk.rights import DeskRole
@@ -177,6 +178,7 @@ def test_p14_an_answer_to_a_person_uses_every_text_of_its_section_and_no_other()
     used = {f"answer.{key}" for key in re.findall(r'words\(\s*"(\w+)"', source)}
     used |= {"answer.until", "answer.until_held"}
     used |= {f"answer.{one.value}" for one in RequestKind}
+    used |= {f"answer.given_{one.value.replace('-', '_')}" for one in Recipient}
     used |= {f"answer.{one.value.replace('-', '_')}" for one in FindingOutcome}
 
     assert used == keys("answer.")
