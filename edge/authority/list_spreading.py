@@ -16,6 +16,7 @@ from edge.adapters.broker.topics import BoxTopics, parse
 from edge.adapters.state.list_bodies import is_tried_again
 from edge.authority.list_sender import ListRefusedError, Waiting
 from edge.errors import EdgeError, PublishError
+from edge.formats.plurals import quantity
 from edge.policy.bundle_format import ListBundleError
 from edge.policy.list_answer import ListAnswer, verified_answer
 from edge.policy.shared_lists import SharedList
@@ -69,18 +70,20 @@ class Spread:
         if self.unsent:
             (site, box), why = next(iter(self.unsent.items()))
             raise PublishError(
-                f"the broker does not take the list for {len(self.unsent)} of {self.count} boxes: "
+                f"the broker does not take the list for {len(self.unsent)} of "
+                f"{quantity(self.count, 'box', 'boxes')}: "
                 f"for {site}/{box} it {why}"
             )
         if self.silent and self.lost:
             raise PublishError(
-                f"{self.lost.message}; {len(self.silent)} of {self.count} boxes "
-                f"({named(self.silent)}) had not answered by then; send the list again"
+                f"{self.lost.message}; {len(self.silent)} of "
+                f"{quantity(self.count, 'box', 'boxes')} ({named(self.silent)}) had not answered "
+                "by then; send the list again"
             )
         if self.silent:
             raise PublishError(
-                f"{len(self.silent)} of {self.count} boxes have not "
-                f"answered in time ({named(self.silent)}); the broker keeps the list for them. "
+                f"{len(self.silent)} of {quantity(self.count, 'box', 'boxes')} did not "
+                f"answer in time ({named(self.silent)}); the broker keeps the list for them. "
                 "Check that they run and may write their topic list-answer at the broker; then "
                 "send the list again",
                 code="E_LIST_UNANSWERED",
@@ -119,8 +122,8 @@ def spread_list(
     missing = tuple(box for box in boxes if box not in shared.manifests)
     if missing:
         raise ListBundleError(
-            f"no manifest of {len(missing)} boxes ({named(missing)}); build the list with their "
-            "public files"
+            f"no manifest of {quantity(len(missing), 'box', 'boxes')} ({named(missing)}); build "
+            "the list with their public files"
         )
     topics = {
         box: BoxTopics(*box, frozenset(), frozenset({shared.list_id})) for box in sorted(boxes)

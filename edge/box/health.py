@@ -9,6 +9,7 @@ from edge.adapters.host.kernel_clock import KernelClock
 from edge.adapters.host.metrics import Answer, CameraFigures, Figures, RuleFigures, State
 from edge.box.traffic import ClosedEpochs
 from edge.domain.schedule import closed_until
+from edge.formats.plurals import quantity
 
 STALLED_S = 20.0
 """A pipeline that reports nothing for this long counts as stalled."""
@@ -133,9 +134,11 @@ class BoxHealth:
         broker = "reached" if connected else "away"
         problems = "".join(f", {problem}" for problem in self._broker_problems())
         up = sum(camera.up and camera.opens_at is None for camera in cameras)
+        gives = "gives" if 1 in {up, len(cameras)} else "give"
         why = "" if reason == state else f" ({reason})"
         return (
-            f"{state}{why}; {up} of {len(cameras)} cameras give frames; broker {broker}{problems}"
+            f"{state}{why}; {up} of {quantity(len(cameras), 'camera')} {gives} frames; "
+            f"broker {broker}{problems}"
             f"{_closed(cameras)}{_without_substream(cameras)}{self._idle_rules()}"
         )
 

@@ -11,6 +11,7 @@ import typer
 from edge.cli.options import JsonOption, KnownKeysOption, WitnessOption
 from edge.cli.output import print_json
 from edge.errors import AuditError
+from edge.formats.plurals import quantity
 
 if TYPE_CHECKING:
     from edge.privacy.audit import VerifiedLog
@@ -66,7 +67,10 @@ def verify(
     if witness is None:
         typer.echo("witness:    none given, so a cut-off end would not be found; give --witness")
     else:
-        typer.echo(f"witness:    {verified.witnessed} checkpoints compared, all agree with the log")
+        typer.echo(
+            f"witness:    {quantity(verified.witnessed, 'checkpoint')} compared, none differs from "
+            "the log"
+        )
     if not verified.vouched:
         typer.echo("The log is consistent. Give --keys to confirm whose it is.")
 

@@ -44,6 +44,7 @@ from edge.cli.desk_supervise import figures
 from edge.cli.hits_tail import IdleOption, OnceOption, OneSiteOption, WhatToReceive, receive
 from edge.cli.options import AuthorityKeysOption, BoxKeysOption, JsonOption, PassphraseFileOption
 from edge.cli.output import note, print_json
+from edge.formats.plurals import quantity
 
 if TYPE_CHECKING:
     from edge.cli.hits_tail import Turn
@@ -398,15 +399,18 @@ def status(
         return
     typer.echo(f"desk of {folder.config.authority}, store {place}")
     typer.echo(
-        f"{counts['hits']} hits, {counts['receipts']} with a receipt, {counts['set_aside']} "
-        "messages set aside"
+        f"{quantity(counts['hits'], 'hit')}, {counts['receipts']} with a receipt, "
+        f"{quantity(counts['set_aside'], 'message')} set aside"
     )
     typer.echo(
         "nothing was ever deleted by retention: run `edge-anpr desk retain`"
         if deleted is None
         else f"retention ran on {deleted}"
     )
-    typer.echo(f"{len(everyone)} people, {waiting} rights wait for a second person")
+    typer.echo(
+        f"{quantity(len(everyone), 'person', 'people')}, "
+        f"{quantity(waiting, 'right waits', 'rights wait')} for a second person"
+    )
     typer.echo(
         "no right of a supervisor is in force: the first account proposes its own again"
         if last is None

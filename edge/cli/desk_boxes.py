@@ -11,6 +11,7 @@ import typer
 from edge.cli.desk_people import DeskOption
 from edge.cli.options import JsonOption, SiteArgument
 from edge.cli.output import print_json
+from edge.formats.plurals import quantity
 
 if TYPE_CHECKING:
     from edge.desk.fleet import FleetBox, FleetFilter
@@ -88,9 +89,11 @@ def _refuse_problems(chosen: tuple[FleetBox, ...], wanted: FleetFilter) -> None:
 
     count = sum(bool(one.problems) for one in chosen)
     if count:
-        of = "boxes" if wanted == FleetFilter() else "boxes that were asked for"
+        of = quantity(len(chosen), "box", "boxes")
+        asked = "" if wanted == FleetFilter() else " that were asked for"
+        need = "needs" if count == 1 else "need"
         raise ConfigError(
-            f"{count} of {len(chosen)} {of} need attention; docs/desk.md says what each problem "
+            f"{count} of {of}{asked} {need} attention; docs/desk.md says what each problem "
             "means and what to do",
             code="E_BOXES",
         )

@@ -11,6 +11,7 @@ from edge.cli.desk_acting import acting_at
 from edge.cli.desk_people import ActingOption, DeskOption, PersonFileOption
 from edge.cli.options import AuthorityKeysOption, JsonOption, KeysPassphraseFileOption
 from edge.cli.output import print_json
+from edge.formats.plurals import quantity
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -94,4 +95,4 @@ def add(
     if as_json:
         print_json("edge-anpr/desk-decoys-add/1", {"added": count, "of": len(found)})
         return
-    typer.echo(f"{count} decoys added, of {len(found)} vehicles")
+    typer.echo(f"{quantity(count, 'decoy')} added, of {quantity(len(found), 'vehicle')}")

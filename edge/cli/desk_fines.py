@@ -20,6 +20,7 @@ from edge.cli.options import (
 )
 from edge.cli.output import note, print_json
 from edge.errors import PolicyError
+from edge.formats.plurals import quantity
 
 if TYPE_CHECKING:
     from edge.desk.court.fines import FinesExport
@@ -89,8 +90,9 @@ def fines(
         exporting.named(at.person, done.withdrawn)
     if done.not_allowed:
         raise PolicyError(
-            f"{len(done.not_allowed)} confirmed cases were not exported, because the signed policy "
-            "does not allow their hits, or is not in --policies; the lines above name each"
+            f"{quantity(len(done.not_allowed), 'confirmed case was', 'confirmed cases were')} not "
+            "exported, because the signed policy does not allow the hit, or is not in --policies; "
+            "the lines above name each"
         )
 
 
@@ -125,6 +127,7 @@ def _tell(out: Path, done: FinesExport, *, as_json: bool) -> None:
     for _, why in done.not_allowed:
         note(f"not exported: {why}")
     if done.elsewhere:
-        note(f"{done.elsewhere} confirmed cases are of sites or rules for which you have no right")
+        told = quantity(done.elsewhere, "confirmed case is", "confirmed cases are")
+        note(f"{told} of sites or rules for which you have no right")
     for hit_id in done.withdrawn:
         note(f"withdraw the fine of case {hit_id}: it was exported, and an appeal overturned it")

@@ -19,6 +19,7 @@ from edge.cli.options import (
     KeysPassphraseFileOption,
 )
 from edge.cli.output import note, print_json, time_text
+from edge.formats.plurals import quantity
 
 if TYPE_CHECKING:
     from edge.desk.accounts import ActingPerson
@@ -201,8 +202,9 @@ def answer(
         note(f"cases that these keys do not open: {given.unopened}; the answer says so")
     if not_held := sum(one.not_held_again for one in given.cases):
         note(
-            f"{not_held} cases are not held anew: such a request holds them already, or you have "
-            "held them before; then have another person approve a new request before you answer it "
+            f"{quantity(not_held, 'case is', 'cases are')} not held anew: such a request holds it "
+            "already, or you have "
+            "held it before; then have another person approve a new request before you answer it "
             "(`edge-anpr desk request approve`)"
         )
     if as_json:

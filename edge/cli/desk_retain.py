@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -14,6 +14,7 @@ from edge.cli.desk_people import ActingOption, DeskOption, PersonFileOption, day
 from edge.cli.lazy import RunByDefault
 from edge.cli.options import JsonOption
 from edge.cli.output import print_json, time_text
+from edge.formats.plurals import quantity
 
 if TYPE_CHECKING:
     from edge.desk.accounts import ActingPerson
@@ -85,8 +86,8 @@ def run(
         )
     else:
         typer.echo(
-            f"deleted: {report.not_confirmed} hits that were not confirmed, {report.confirmed} "
-            "that were"
+            f"deleted: {quantity(report.not_confirmed, 'hit that was', 'hits that were')} not "
+            f"confirmed, {quantity(report.confirmed, 'that was', 'that were')}"
         )
         for one in report.statements:
             typer.echo(f"statement {one.number}: {one.sha256()}")
@@ -110,8 +111,10 @@ def terms(desk: DeskOption, as_json: JsonOption = False) -> None:
         return
     for row in rows:
         typer.echo(
-            f"{row['term_id']}  {row['site'] or 'all sites'}: {row['waiting_days']} days, "
-            f"confirmed {row['kept_days']} days  {row['basis']}  proposed by {row['proposed_by']}, "
+            f"{row['term_id']}  {row['site'] or 'all sites'}: "
+            f"{quantity(row['waiting_days'], 'day')}, "
+            f"confirmed {quantity(row['kept_days'], 'day')}  "
+            f"{row['basis']}  proposed by {row['proposed_by']}, "
             + (f"approved by {row['approved_by']}" if row["approved_by"] else "not approved")
         )
     typer.echo(
@@ -285,7 +288,7 @@ def statements(
             {"file": str(out), "statements": len(found), "key": key},
         )
         return
-    typer.echo(f"{out}: {len(found)} statements")
+    typer.echo(f"{out}: {quantity(len(found), 'statement')}")
     if key is not None:
         typer.echo(f"key of the desk: {key}")
 
@@ -311,7 +314,7 @@ def _acting(
         yield RetentionTerms(at.database, at.record, at.utc), at.person
 
 
-def _row(one: ProposedTerm) -> dict[str, object]:
+def _row(one: ProposedTerm) -> dict[str, Any]:
     return {
         "term_id": one.term_id,
         "site": one.term.site,

@@ -11,6 +11,7 @@ import typer
 from edge.cli.desk_people import DeskOption
 from edge.cli.options import JsonOption
 from edge.cli.output import print_json, time_text
+from edge.formats.plurals import quantity
 
 if TYPE_CHECKING:
     from edge.desk.decoys import DecoyFigures
@@ -73,7 +74,10 @@ def figures(
         return
     for one in queue:
         age = (now - one.oldest).total_seconds() / 3600
-        typer.echo(f"{one.site}: {one.hits} hits wait, the oldest for {age:.0f} h")
+        typer.echo(
+            f"{one.site}: {quantity(one.hits, 'hit waits', 'hits wait')}, the oldest for {age:.0f} "
+            "h"
+        )
     for each in found.outcomes:
         counts = ", ".join(f"{count} {name}" for name, count in each.outcomes.items())
         typer.echo(f"{each.month}  {each.site}  {each.rule}: {each.decisions} decided: {counts}")

@@ -11,6 +11,7 @@ import typer
 from edge.cli.options import CameraOption, JsonOption, RecordedAtOption, SiteOption
 from edge.cli.output import print_json
 from edge.errors import ConfigError, OutboxError, UsageError
+from edge.formats.plurals import quantity
 
 if TYPE_CHECKING:
     from edge.box.findings import DoctorFinding
@@ -64,7 +65,7 @@ def doctor(
         print_json("edge-anpr/doctor/1", _as_json(site, findings), indent=2)
     if bad:
         raise ConfigError(
-            f"{site}: {len(bad)} of {len(findings)} findings "
+            f"{site}: {len(bad)} of {quantity(len(findings), 'finding')} "
             f"{'is' if len(bad) == 1 else 'are'} bad ({', '.join(bad)}); each says what helps",
             code="E_DOCTOR",
         )

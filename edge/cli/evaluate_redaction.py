@@ -35,6 +35,7 @@ from edge.domain.shown import (
 )
 from edge.domain.wheel import WheelSide
 from edge.errors import ConfigError
+from edge.formats.plurals import quantity
 
 if TYPE_CHECKING:
     from edge.adapters.models.loading import PlateModels
@@ -315,7 +316,8 @@ def _print_table(console: Any, result: Mapping[str, Any]) -> None:  # noqa: ANN4
         table.add_row(what, *figures)
     console.print(table)
     console.print(
-        f"{result['images']} photos, {result['vehicles']} vehicles; the plates of "
+        f"{quantity(result['images'], 'photo')}, {quantity(result['vehicles'], 'vehicle')}; the "
+        "plates of "
         f"{result['plates_not_found']} more were not found"
     )
 

@@ -11,6 +11,7 @@ from edge.cli.lazy import MakeByDefault
 from edge.cli.options import JsonOption, KnownKeysOption, SiteOption, WitnessOption
 from edge.cli.output import print_json
 from edge.errors import AuditError
+from edge.formats.plurals import quantity
 
 if TYPE_CHECKING:
     from edge.adapters.state.evidence_pack import VerifiedPack
@@ -113,8 +114,8 @@ def _say(pack: VerifiedPack, schema: str, as_json: bool, *, desk_vouched: bool =
         f"key:        {pack.manifest.key} "
         + ("(confirmed by --keys)" if pack.vouched else "(not confirmed by anyone)")
     )
-    typer.echo(f"audit log:  {pack.log.last.size} entries, none changed")
-    typer.echo(f"witness:    {pack.log.witnessed} checkpoints compared")
+    typer.echo(f"audit log:  {quantity(pack.log.last.size, 'entry', 'entries')}, none changed")
+    typer.echo(f"witness:    {quantity(pack.log.witnessed, 'checkpoint')} compared")
     for policy in pack.policies:
         signed = ", ".join(sorted(policy.signed)) or "no one"
         lacking = f"; not by {', '.join(policy.lacking)}" if policy.lacking else ""
@@ -132,7 +133,8 @@ def _say(pack: VerifiedPack, schema: str, as_json: bool, *, desk_vouched: bool =
     if pack.deletions:
         last = pack.deletions[-1]
         typer.echo(
-            f"deletions:  {len(pack.deletions)} statements of {last.authority} until {last.day}, "
+            f"deletions:  {quantity(len(pack.deletions), 'statement')} of {last.authority} until "
+            f"{last.day}, "
             f"key {last.signature.key_id} "
             + ("(confirmed by --desk-key)" if desk_vouched else "(not confirmed by anyone)")
         )

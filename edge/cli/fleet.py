@@ -14,6 +14,7 @@ from edge.cli.fleet_box import enrol
 from edge.cli.options import JsonOption, PassphraseFileOption
 from edge.cli.output import note, print_json, time_text
 from edge.errors import ConfigError, UsageError
+from edge.formats.plurals import quantity
 
 if TYPE_CHECKING:
     from edge.fleet.enrolling import EnrolmentOffice
@@ -102,7 +103,7 @@ def check(fleet: FleetArgument, as_json: JsonOption = False) -> None:
         facts = {"boxes": len(rendered), "unsigned": unsigned, "unlisted": unlisted}
         print_json("edge-anpr/fleet-check/1", facts)
         return
-    boxes = "1 box" if len(rendered) == 1 else f"{len(rendered)} boxes"
+    boxes = quantity(len(rendered), "box", "boxes")
     typer.echo(f"{boxes}: nothing is missing or wrong")
     _say_unsigned(unsigned)
     for name in unlisted:
@@ -130,7 +131,7 @@ def render_(fleet: FleetArgument, as_json: JsonOption = False) -> None:
         facts = {"boxes": [one.box.name for one in rendered], "unsigned": unsigned}
         print_json("edge-anpr/fleet-render/1", facts)
         return
-    typer.echo(f"{len(rendered)} site folders written to {fleet / 'sites'}")
+    typer.echo(f"{quantity(len(rendered), 'site folder')} written to {fleet / 'sites'}")
     typer.echo(f"access list for the broker: {folder.access_list}")
     _say_unsigned(unsigned)
 

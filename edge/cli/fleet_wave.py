@@ -13,6 +13,7 @@ from edge.cli.fleet_release import OnlineKeyOption, RepositoryArgument, private_
 from edge.cli.options import JsonOption, PassphraseFileOption
 from edge.cli.output import note, print_json
 from edge.errors import UsageError
+from edge.formats.plurals import quantity
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -234,7 +235,8 @@ def _counts(
     said = newest_reports(given)
     unknown = len(said.keys() - set(fleet))
     if unknown:
-        note(f"{unknown} reports are of boxes that are not in {boxes}; they do not count")
+        told = quantity(unknown, "report is", "reports are")
+        note(f"{told} of boxes that are not in {boxes}, and not counted")
     for name, one in plans.items():
         if gone := unknown_first(one, fleet):
             note(f"{name}: of the first wave, {_dotted(gone)} is not in {boxes} any more")

@@ -21,6 +21,7 @@ from edge.cli.options import (
 )
 from edge.cli.output import note, place_text, print_json, time_text
 from edge.errors import EdgeError, OutboxError
+from edge.formats.plurals import quantity
 
 if TYPE_CHECKING:
     from edge.authority.policies import SignedPolicies
@@ -65,7 +66,7 @@ def list_hits(store: StoreOption, as_json: JsonOption = False) -> None:
             f"{hit.observed_at:%Y-%m-%d %H:%M:%S}Z  {hit.site}/{hit.box}/{hit.camera}  "
             f"{hit.rule}  {hit.hit_id}  {_state(hit)}"
         )
-    typer.echo(f"{len(found)} hits, {aside} set aside")
+    typer.echo(f"{quantity(len(found), 'hit')}, {aside} set aside")
 
 
 @app.command("open")
@@ -390,7 +391,7 @@ def purge(
         facts = {"purged": purged.hits, "clock": purged.time.state.value}
         print_json("edge-anpr/hits-purge/1", facts)
     else:
-        typer.echo(f"{purged.hits} hits deleted")
+        typer.echo(f"{quantity(purged.hits, 'hit')} deleted")
     if purged.time.doubted:
         command = f"hits purge --older-than {older_than}"
         raise OutboxError(clock_words(purged.time, now, command), code="E_RETENTION_CLOCK")

@@ -15,6 +15,7 @@ from edge.cli.lists_send import send
 from edge.cli.options import JsonOption, PassphraseFileOption, SiteOption
 from edge.cli.output import print_json, time_text
 from edge.errors import ConfigError, UsageError
+from edge.formats.plurals import quantity
 
 if TYPE_CHECKING:
     from edge.adapters.state.audit_log import AuditTrail
@@ -347,7 +348,7 @@ def _say(found: Sequence[ListFacts], zone: ZoneInfo, as_json: bool, next_step: s
 
 
 def _count(entries: int) -> str:
-    return "1 entry" if entries == 1 else f"{entries} entries"
+    return quantity(entries, "entry", "entries")
 
 
 def _as_json(facts: ListFacts) -> dict[str, object]:

@@ -23,6 +23,7 @@ from edge.cli.broker_options import (
 from edge.cli.options import JsonOption
 from edge.cli.output import note, print_json
 from edge.errors import UsageError
+from edge.formats.plurals import quantity
 
 if TYPE_CHECKING:
     from edge.adapters.broker.options import BrokerOptions
@@ -147,7 +148,8 @@ def _spread(
     else:
         typer.echo(
             f"list {shared.list_id}, counter {shared.counter}, is in force on "
-            f"{len(spread.in_force)} of {len(boxes)} boxes, say the boxes; rules use it from the "
+            f"{len(spread.in_force)} of {quantity(len(boxes), 'box', 'boxes')}, as they say; rules "
+            "use it from the "
             "next epoch on"
         )
         for (site, box), line in sorted(_lines(spread)):

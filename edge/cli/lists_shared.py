@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from edge.errors import ConfigError, UsageError
+from edge.formats.plurals import quantity
 
 if TYPE_CHECKING:
     from edge.policy.shared_lists import SharedList
@@ -121,7 +122,7 @@ def say_shared(shared: SharedList, next_step: str) -> None:
     from edge.policy.shared_lists import body_name
 
     boxes = len(shared.manifests)
-    named = "1 box" if boxes == 1 else f"{boxes} boxes"
+    named = quantity(boxes, "box", "boxes")
     typer.echo(f"list {shared.list_id} for {named}, counter {shared.counter}")
     typer.echo(f"body {body_name(shared.body_sha256)}, {shared.body_bytes} bytes")
     typer.echo(f"  {next_step}")

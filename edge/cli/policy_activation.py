@@ -10,6 +10,7 @@ import typer
 from edge.cli.options import JsonOption, PassphraseFileOption, SignerKeyOption, SiteArgument
 from edge.cli.output import print_json
 from edge.errors import PolicyError, UsageError
+from edge.formats.plurals import quantity
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -176,7 +177,7 @@ def _say_lease(made: ActivationRecord, now: datetime, *, as_json: bool, out: Pat
     done = "may work" if out is None else f"may work once {out} is installed there"
     typer.echo(
         f"box {lease.box} at {lease.site} {done} under version {lease.policy_version} until "
-        f"{lease.expires_at} ({days} days)"
+        f"{lease.expires_at} ({quantity(days, 'day')})"
     )
 
 

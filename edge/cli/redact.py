@@ -22,6 +22,7 @@ from edge.domain.reveal import MaskMethod, RevealLevel
 from edge.domain.wheel import WheelSide
 from edge.errors import CameraError, RedactionError, UsageError
 from edge.formats.atomic_files import write_file
+from edge.formats.plurals import quantity
 
 if TYPE_CHECKING:
     from edge.adapters.cameras.recordings import RecordedCamera
@@ -166,7 +167,7 @@ def redact(
     if as_json:
         print_json("edge-anpr/redact/1", result)
     else:
-        frames = "1 frame" if preview.frames == 1 else f"{preview.frames} frames"
+        frames = quantity(preview.frames, "frame")
         typer.echo(f"{out}: {frames} at level {level.value}{_found_text(preview)}")
         if explain is not None:
             typer.echo(f"{explain}: what the scene parser sees")
@@ -279,7 +280,7 @@ def _found_text(preview: _Preview) -> str:
     counts = ", ".join(f"{preview.decided[one]} by {one.value}" for one in MaskMethod)
     is_told = preview.decided and preview.level is not RevealLevel.PLATE
     shown = f"; vehicles shown: {counts}" if is_told else ""
-    return f", {preview.plates_found} plates found in them{shown}"
+    return f", {quantity(preview.plates_found, 'plate')} found in them{shown}"
 
 
 def _networks(

@@ -6,6 +6,7 @@ import typer
 
 from edge.cli.options import JsonOption, SiteOption
 from edge.cli.output import print_json
+from edge.formats.plurals import quantity
 
 
 def stats(
@@ -29,7 +30,7 @@ def stats(
     if not epochs:
         typer.echo("no epoch has closed yet")
         return
-    typer.echo(f"{sums.epochs} epochs, {sums.first} to {sums.last}")
+    typer.echo(f"{quantity(sums.epochs, 'epoch')}, {sums.first} to {sums.last}")
     for name, count in sums.vehicles_at_least.items():
         typer.echo(f"vehicles {name}: {count} or more")
     for rule, count in sorted(sums.hits_at_least.items()):

@@ -39,6 +39,7 @@ from edge.domain.daylight import light_at
 from edge.domain.intervals import Interval, shown_share
 from edge.domain.pseudonym import PlateToken
 from edge.errors import AccessError, UsageError
+from edge.formats.plurals import quantity
 from edge.formats.timestamps import utc_text
 from edge.privacy.audit_events import DecoysAdded, Event
 from edge.privacy.hit import Hit, build_hit, new_hit_id, parse_hit
@@ -130,7 +131,8 @@ class DecoyMaker:
             there = _decoys_waiting(connection, site, camera, rule)
         if len(real) < LEAST_REAL:
             raise _telling(
-                f"{site}/{camera}, {rule}: only {len(real)} real hits, and {LEAST_REAL} are needed "
+                f"{site}/{camera}, {rule}: only {quantity(len(real), 'real hit')}, and "
+                f"{LEAST_REAL} are needed "
                 "to hide a decoy; wait for more"
             )
         if share is not None:

@@ -59,6 +59,9 @@ class _AnswerWords:
     def date(self, moment: datetime) -> str:
         return self._words.date(moment.astimezone(self.zone).date().isoformat())
 
+    def days(self, count: int) -> str:
+        return self._words.days(count)
+
     def day(self, day: str) -> str:
         return self._words.date(day)
 
@@ -109,7 +112,7 @@ def _paragraphs(
         yield "\n".join((about, *held))
     if answer.unopened:
         yield words("unopened", count=answer.unopened)
-    yield words("unseen", days=answer.term.waiting_days)
+    yield words("unseen", days=words.days(answer.term.waiting_days))
     yield words("why")
     yield words("rights", names=", ".join(contacts) or words("nobody"))
     yield words("supervisor") + "\n" + words("court")

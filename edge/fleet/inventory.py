@@ -24,6 +24,7 @@ from edge.adapters.broker.topics import BoxTopics
 from edge.errors import ConfigError
 from edge.formats.enrolment import box_name
 from edge.formats.identifiers import ID_PATTERN, Id
+from edge.formats.plurals import quantity
 from edge.formats.problems import Location, MistakesError, Problem, nearest, refuse
 from edge.formats.strict import Strict
 from edge.formats.visible import unseen_at
@@ -191,7 +192,8 @@ def _csv_row(
     """A row, or None after its mistakes were added to `problems`."""
     if len(cells) != len(header):
         told = (
-            f"{len(cells)} values for {len(header)} columns; write one for each, or leave it empty"
+            f"{quantity(len(cells), 'value')} for {quantity(len(header), 'column')}; "
+            "write one for each, or leave it empty"
         )
         problems.append(Problem(file, line, 1, (), told))
         return None

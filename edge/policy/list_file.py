@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from edge.errors import ConfigError
+from edge.formats.plurals import quantity
 from edge.formats.yaml_document import read_bytes
 
 COLUMNS = ("id", "plate", "start", "end", "basis", "reason", "issuer")
@@ -319,7 +320,8 @@ def _row(
         return CsvRow(
             line,
             None,
-            f"{len(cells)} columns instead of {len(header)}; quote texts that hold a separator",
+            f"{quantity(len(cells), 'column')} instead of {len(header)}; quote texts that hold a "
+            "separator",
         )
     found = {name: _cell(name, cell, line, notes) for name, cell in zip(header, cells, strict=True)}
     hidden = next((name for name, cell in found.items() if not cell.isprintable()), None)

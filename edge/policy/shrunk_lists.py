@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing_extensions import Self
 
 from edge.domain.counting import SMALLEST_SHOWN
+from edge.formats.plurals import quantity
 from edge.policy.bundle_format import ListBundleError
 from edge.policy.bundles import ListContent, ListTerms
 
@@ -92,14 +93,15 @@ def require_not_shrunk(
         raise _shrunk(terms, "it has no entry that has not ended", before)
     if size.valid < before / 2:
         what = (
-            f"it has valid entries for {size.valid} plates, fewer than half of the {before} of the "
-            f"list in force or of the last {REFERENCE_DAYS} days"
+            f"it has valid entries for {quantity(size.valid, 'plate')}, fewer than half of "
+            f"the {before} of the list in force or of the last {REFERENCE_DAYS} days"
         )
         raise _shrunk(terms, what, before)
     if size.lasting < lasting / 2:
         what = (
-            f"it has entries that are valid for more than {LASTING_DAYS} days for {size.lasting} "
-            f"plates, fewer than half of the {lasting} of the list in force"
+            f"it has entries that are valid for more than {LASTING_DAYS} days for "
+            f"{quantity(size.lasting, 'plate')}, fewer than half of the {lasting} of the list in "
+            "force"
         )
         raise _shrunk(terms, what, before)
 

@@ -27,6 +27,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 
 from edge.adapters.state.state_folder import read_file, replace_file
 from edge.formats.identifiers import Id
+from edge.formats.plurals import quantity
 from edge.formats.strict import StrictMessage
 from edge.formats.timestamps import UtcText, parse_utc, utc_text
 from edge.privacy.box_status import Outcome
@@ -221,7 +222,8 @@ def judged(plan: WavePlan, count: WaveCount, now: datetime) -> WavePlan:
     if count.bad and len(count.bad) >= count.limit:
         shown = ", ".join(count.bad[:5]) + (", …" if len(count.bad) > 5 else "")
         why = (
-            f"{len(count.bad)} boxes failed or are silent, and {count.limit} halt a wave of "
+            f"{quantity(len(count.bad), 'box failed or is silent', 'boxes failed or are silent')}, "
+            f"and {count.limit} halt a wave of "
             f"{count.newest}: {shown}"
         )
         return plan.model_copy(update={"halted": why})

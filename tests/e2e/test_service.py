@@ -121,7 +121,7 @@ def test_a_service_reports_ready_feeds_its_watchdog_and_stops_in_order(
         assert time.monotonic() - stopped < 15
         assert process.returncode == 130
         assert manager.heard("STOPPING=1")
-        assert manager.heard("STATUS=online; 1 of 1 cameras give frames; broker reached")
+        assert manager.heard("STATUS=online; 1 of 1 camera gives frames; broker reached")
         names = {line.split("=")[0] for line in manager.said}
         assert names == {"READY", "WATCHDOG", "STATUS", "STOPPING"}
 

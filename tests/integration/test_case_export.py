@@ -153,7 +153,11 @@ def test_p7_an_appeal_that_rejects_ends_the_export_and_one_that_confirms_does_no
     room: CaseRoom,
 ) -> None:
     room.through(OFFICER, CONFIRMED)
-    assert verify_case(room.export().package, room.known).failure is None
+    once = verify_case(room.export().package, room.known)
+    assert once.failure is None
+    assert [one.told.partition(",")[0] for one in once.checks if one.what == "findings"] == [
+        "1 finding"
+    ]
     room.through(SECOND, CONFIRMED, opening=APPEAL)
     again = verify_case(room.export().package, room.known)
     assert [one.outcome for one in again.findings] == [CONFIRMED, CONFIRMED]

@@ -118,7 +118,7 @@ def test_an_empty_folder_becomes_the_desk_for_its_owner_only(tmp_path: Path) -> 
 
     assert init(folder).status == 0
     assert folder.stat().st_mode & 0o777 == 0o700
-    assert "1 people, 0 rights wait" in verb("desk", "status", "--desk", folder).out
+    assert "1 person, 0 rights wait" in verb("desk", "status", "--desk", folder).out
 
 
 @pytest.mark.parametrize("words", [("add", "x", "--full-name", "X"), ("revoke", "0" * 16)])

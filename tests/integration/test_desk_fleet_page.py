@@ -254,7 +254,7 @@ def test_the_terminal_shows_problems_and_its_exit_status_tells_of_them(
     assert done.status == 3
     assert done.out.splitlines()[0].startswith("b/hot: online (running); last sign of life 20")
     assert done.out.splitlines()[0].endswith("; PROBLEMS: hot")
-    assert done.err.startswith("error: E_BOXES: 1 of 2 boxes need attention")
+    assert done.err.startswith("error: E_BOXES: 1 of 2 boxes needs attention")
     assert verb(*at, "--site", "a").status == 0
     assert verb(*at, "--problem", "clock").out == ""
     told = verb(*at, "--problem", "any", "--json")

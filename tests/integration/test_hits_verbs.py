@@ -82,7 +82,7 @@ def test_p10_a_purge_says_that_the_clock_may_be_wrong(parties: Parties, tmp_path
     assert (doubted.status, doubted.out) == (8, "0 hits deleted\n")
     assert "E_RETENTION_CLOCK" in doubted.err
     assert "`edge-anpr hits purge --older-than 30 --clock-is-right`" in doubted.err
-    assert verb(*purge, "--clock-is-right").out == "1 hits deleted\n"
+    assert verb(*purge, "--clock-is-right").out == "1 hit deleted\n"
     assert verb(*purge).status == 0
 
 

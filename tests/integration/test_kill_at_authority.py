@@ -74,7 +74,7 @@ class NewDesk(Command):
             assert "a desk already; use it" in done.err
         assert done.status or not steps
         told = verb("desk", "status", "--desk", self.folder / "desk").out
-        assert "1 people, 0 rights wait" in told
+        assert "1 person, 0 rights wait" in told
         verified = verb("audit", "verify", self.folder / "desk", "--json")
         assert verified.json["entries"] == 3
         self.no_strays(self.folder)
@@ -203,7 +203,7 @@ def test_a_desk_whose_making_was_killed_before_the_commit_is_made_anew(
     assert "`edge-anpr desk init` was interrupted, run it again" in line
 
     assert verb(*words).status == 0
-    assert "1 people, 0 rights wait" in verb(*status).out
+    assert "1 person, 0 rights wait" in verb(*status).out
     assert verb(*words).status == ExitCode.STORAGE
 
 

@@ -460,7 +460,7 @@ def test_a_box_that_is_away_is_named(zone: Zone) -> None:
     assert done.status == ExitCode.BROKER
     assert "is in force on 1 of 2 boxes" in done.out
     (line,) = done.error_lines
-    assert line.startswith("error: E_LIST_UNANSWERED: 1 of 2 boxes have not answered in time")
+    assert line.startswith("error: E_LIST_UNANSWERED: 1 of 2 boxes did not answer in time")
     assert f"({SITE}/box-1)" in line
     assert box.counter() is not None
 

@@ -235,7 +235,7 @@ def test_p2_a_dpia_with_places_to_fill_in_is_neither_signed_nor_ready(
     signing = verb("policy", "sign", made.folder, "--key", keys["mayor"])
     checked = verb("check", made.folder)
 
-    refused(signing, ExitCode.CONFIG, "E_DPIA", "places to fill in, the first in line 1")
+    refused(signing, ExitCode.CONFIG, "E_DPIA", "places to fill in: ", ", the first in line 1")
     refused(checked, ExitCode.CONFIG, "E_DPIA")
 
 

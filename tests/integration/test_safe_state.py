@@ -120,7 +120,7 @@ def test_the_safe_state_shuts_the_cameras_and_is_reported_everywhere(
 
     assert parts.shut == [(error, "online")], "the cameras are shut before anything is said"
     assert (parts.health.ready().holds, parts.health.ready().reason) == (False, told)
-    assert parts.health.status() == f"safe ({told}); 1 of 1 cameras give frames; broker reached"
+    assert parts.health.status() == f"safe ({told}); 1 of 1 camera gives frames; broker reached"
     assert parts.recorded() == [StateChanged("safe", told)]
 
 

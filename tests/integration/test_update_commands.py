@@ -151,10 +151,10 @@ def test_a_halted_wave_goes_on_by_command_only(box: BoxWithUpdates, office: Comm
     run = ("wave", "run", office.repo, *look, *office.online)
     counted = "  boxes that may install it: 1; installed: 0, awaited: 0, failed or silent: 1"
     counted += " (it halts at 1)\n"
-    assert "1 boxes failed or are silent" in office.run(*run, status=3)
+    assert "1 box failed or is silent" in office.run(*run, status=3)
     assert "halted" in office.run(*run, status=3)  # not by itself
     status = ("wave", "status", office.repo)
-    assert "halted: 1 boxes failed" in (alone := office.run(*status))  # as docs/updates.md says it
+    assert "halted: 1 box failed" in (alone := office.run(*status))  # as docs/updates.md says it
     assert office.run(*status, *look) == f"{alone}{counted}"
     assert "give --boxes too" in office.run(*status, "--reports", reports, status=2)
     check = ("update", "check", "--site", box.site)
@@ -173,8 +173,8 @@ def test_a_halted_wave_goes_on_by_command_only(box: BoxWithUpdates, office: Comm
     [
         ("installed", 0, "installed: 1, awaited: 0, failed or silent: 0"),
         ("started", 0, "awaited: 1"),
-        ("rolled-back", 0, "is halted: 1 boxes failed or are silent"),
-        ("installed", 25, "is halted: 1 boxes failed or are silent"),
+        ("rolled-back", 0, "is halted: 1 box failed or is silent"),
+        ("installed", 25, "is halted: 1 box failed or is silent"),
     ],
 )
 def test_a_wave_follows_the_signed_statements_that_a_desk_has(

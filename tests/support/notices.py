@@ -87,6 +87,7 @@ def long_notice() -> NoticeContent:
         "max_entries": 12345,
         "max_entry_days": 1,
     }
+    content["lists"]["stolen"]["max_entries"] = 1
     weekly = {"mon": ["08:15-08:45", "15:30-16:00"], "tue": ["08:15-08:45", "15:30-16:00"]}
     content["rules"] = [
         hotlist_rule(human_check=False, cameras=["cam-1"]),

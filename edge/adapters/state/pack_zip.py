@@ -17,6 +17,7 @@ from edge.adapters.state.archive import KEPT
 from edge.adapters.state.audit_log import FILE_NAME as LOG_FILE
 from edge.adapters.state.statistics import FILE_NAME as STATISTICS_FILE
 from edge.errors import AuditError, EdgeError
+from edge.formats.plurals import quantity
 from edge.privacy.deletions import DELETIONS_FILE
 
 MAX_PACK_BYTES: Final = 512 * 1024 * 1024
@@ -103,7 +104,8 @@ def _require_plain(
     """Refuse compressed, hidden, repeated or linked files before any content is read."""
     names = [entry.filename for entry in entries]
     if foreign := [name for name in names if not belongs(name)]:
-        raise refused(f"it has {len(foreign)} files that do not belong in it")
+        told = quantity(len(foreign), "file that does", "files that do")
+        raise refused(f"it has {told} not belong in it")
     if len(set(names)) != len(names):
         raise refused("it has two files of the same name")
     if len(names) > MAX_FILES:

@@ -49,6 +49,7 @@ from edge.desk.findings import DeskFinding, FindingKey, parse_finding_key, verif
 from edge.desk.outcomes import FindingOutcome, Judgement
 from edge.errors import EdgeError, KeyFileError, PolicyError
 from edge.formats.canonical import NotCanonicalError, canonical_json, parse_canonical
+from edge.formats.plurals import quantity
 from edge.formats.signing import PublicKey
 from edge.policy.model import Policy
 from edge.policy.signatures import missing_roles, parse_signatures, signers_of
@@ -132,8 +133,9 @@ class _CaseChecks:
     def _files(self) -> str:
         self.manifest, self.contents = read_package(self._data)
         reports = sum(name.startswith("report.") for name in self.contents)
+        told = quantity(reports, "report is", "reports are")
         return (
-            f"{len(self.contents)} files, none changed, removed or added; {reports} reports are "
+            f"{len(self.contents)} files, none changed, removed or added; {told} "
             "signed by the desk alone"
         )
 
@@ -202,7 +204,7 @@ class _CaseChecks:
         }
         if there != packed:
             raise refused("the pictures are not those of the evidence")
-        return f"{len(there)} pictures, byte for byte those of the evidence"
+        return f"{quantity(len(there), 'picture')}, byte for byte those of the evidence"
 
     def _policy(self) -> str:
         try:
@@ -265,7 +267,8 @@ class _CaseChecks:
         if len({one.person.name for one in found}) != len(found):
             raise refused("one person gave two findings")
         self.findings = tuple(found)
-        return f"{len(found)} findings, each signed; the newest, {last.number}, confirms"
+        told = quantity(len(found), "finding")
+        return f"{told}, each signed; the newest, {last.number}, confirms"
 
     def _audit(self) -> str:
         origin = desk_log(self.hit.authority)
@@ -280,7 +283,10 @@ class _CaseChecks:
         for one in seen:
             if one.origin != origin or not one.signed_by(key) or one.root != checkpoint.root:
                 raise refused(f"the witness saw another log of {checkpoint.size} entries")
-        told = f"; {len(seen)} checkpoints of the witness agree" if self._known.witness else ""
+        agree = quantity(
+            len(seen), "checkpoint of the witness agrees", "checkpoints of the witness agree"
+        )
+        told = f"; {agree}" if self._known.witness else ""
         return f"{len(self.entries)} of {checkpoint.size} entries, each in the signed log{told}"
 
     def _require_of_case(self) -> None:
@@ -314,7 +320,8 @@ class _CaseChecks:
             self._use_of_person(name, parse_finding_key(text))
         last = self.findings[-1].person
         return (
-            f"{len(self.people.people)} people, with keys and rights that the log records; "
+            f"{quantity(len(self.people.people), 'person', 'people')}, with keys and rights that "
+            "the log records; "
             f"{last.full_name}, {last.role.value}, {last.mandate}"
         )
 

@@ -202,7 +202,9 @@ def _lease(call: Call, one: FleetBox, now: datetime) -> str:
     if one.lease_ends is None:
         return call.words("fleet.unknown")
     days = (parse_utc(one.lease_ends) - now) // timedelta(days=1)
-    return call.words("fleet.over") if days < 0 else call.words("fleet.ends", days=days)
+    if days < 0:
+        return call.words("fleet.over")
+    return call.words("fleet.ends_one" if days == 1 else "fleet.ends", days=days)
 
 
 def _clock(call: Call, one: FleetBox) -> str:

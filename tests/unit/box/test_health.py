@@ -63,7 +63,7 @@ def test_a_box_says_until_when_a_camera_is_closed(box: Box) -> None:
     box.health.enter("online", "online")
 
     assert box.health.ready().holds
-    told = "online; 0 of 1 cameras give frames; broker reached"
+    told = "online; 0 of 1 camera gives frames; broker reached"
     assert box.health.status() == f"{told}; cam-1 closed until 2026-11-30 08:15 CET"
     assert (
         'edge_anpr_camera_opens_timestamp_seconds{camera="cam-1"} 1.7960229e+09'
@@ -86,7 +86,7 @@ def test_a_box_says_which_camera_is_not_watched_through_its_substream(
     box.health.enter("online", "online")
 
     assert box.health.ready().holds, "the main stream is watched instead"
-    assert box.health.status() == f"online; 1 of 1 cameras give frames; broker reached{told}"
+    assert box.health.status() == f"online; 1 of 1 camera gives frames; broker reached{told}"
     shown = exposition(box.health.figures()).decode()
     assert metric in shown if metric else "camera_substream" not in shown
 
@@ -147,7 +147,7 @@ def test_the_status_line_contains_no_traffic_counts(box: Box) -> None:
     box.health.enter("online", "online")
     box.connected = False
 
-    assert box.health.status() == "online; 1 of 1 cameras give frames; broker away"
+    assert box.health.status() == "online; 1 of 1 camera gives frames; broker away"
 
 
 def test_the_status_line_and_the_metrics_name_what_the_broker_refuses(box: Box) -> None:
@@ -156,7 +156,7 @@ def test_the_status_line_and_the_metrics_name_what_the_broker_refuses(box: Box) 
 
     box.problems = ("audit-refused", "client-id-shared")
 
-    shown = "online; 1 of 1 cameras give frames; broker reached, audit-refused, client-id-shared"
+    shown = "online; 1 of 1 camera gives frames; broker reached, audit-refused, client-id-shared"
     assert box.health.status() == shown
     metrics = exposition(box.health.figures()).decode()
     assert 'edge_anpr_broker_problem{problem="audit-refused"} 1.0' in metrics
@@ -166,7 +166,7 @@ def test_the_status_line_and_the_metrics_name_what_the_broker_refuses(box: Box) 
 
 def test_p11_a_rule_that_makes_no_hits_is_in_the_status_line_and_in_the_figures(box: Box) -> None:
     box.health.enter("online", "online")
-    before = "online; 1 of 1 cameras give frames; broker reached"
+    before = "online; 1 of 1 camera gives frames; broker reached"
 
     box.rule = RuleFigures("zone", stopped=False, without_permits=True)
     assert box.health.status() == f"{before}; too few permits left: zone"

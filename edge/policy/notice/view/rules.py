@@ -211,7 +211,9 @@ def list_rows(wording: PolicyWording, counts: PublishedCounts | None) -> Iterato
             issuers=words.all_of(
                 [wording.in_language(policy.issuers[issuer].name) for issuer in one.issuers]
             ),
-            entries=words("lists.entries_text", count=words.number(one.max_entries)),
+            entries=words("lists.entries_one", count=words.number(1))
+            if one.max_entries == 1
+            else words("lists.entries_text", count=words.number(one.max_entries)),
             days=words.days(one.max_entry_days),
             now=_count(now.get(name), wording) if now else None,
         )

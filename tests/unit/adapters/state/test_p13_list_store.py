@@ -514,7 +514,7 @@ def test_p11_a_plate_counts_once(permits: Box) -> None:
     same = [replace(one, plate=some(1)[0].plate) for one in some(8)]
     bundle = permit_bundle(permits, same, 8, None)
     permits.refuses(bundle, "E_LIST_SHRUNK")
-    with pytest.raises(ListBundleError, match="valid entries for 1 plates"):
+    with pytest.raises(ListBundleError, match="valid entries for 1 plate,"):
         permits.store.examine(bundle)
 
 
