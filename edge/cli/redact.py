@@ -167,8 +167,7 @@ def redact(
     if as_json:
         print_json("edge-anpr/redact/1", result)
     else:
-        frames = quantity(preview.frames, "frame")
-        typer.echo(f"{out}: {frames} at level {level.value}{_found_text(preview)}")
+        typer.echo(f"{out}: {quantity(preview.frames, 'frame')} at level {level.value}{_found_text(preview)}")
         if explain is not None:
             typer.echo(f"{explain}: what the scene parser sees")
 
