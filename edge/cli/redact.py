@@ -167,7 +167,7 @@ def redact(
     if as_json:
         print_json("edge-anpr/redact/1", result)
     else:
-        typer.echo(f"{out}: {quantity(preview.frames, 'frame')} at level {level.value}{_found_text(preview)}")
+        typer.echo(f"{out}: {_found_text(preview)}")
         if explain is not None:
             typer.echo(f"{explain}: what the scene parser sees")
 
@@ -273,13 +273,14 @@ def scenes_around(
 
 
 def _found_text(preview: _Preview) -> str:
-    """The plates, and how many vehicles each way of masking shows; nothing if none were sought."""
+    """Frames, plates, and how many vehicles each way of masking shows, if plates were sought."""
+    frames = f"{quantity(preview.frames, 'frame')} at level {preview.level.value}"
     if preview.level is RevealLevel.NONE:
-        return ", everything masked"
+        return f"{frames}, everything masked"
     counts = ", ".join(f"{preview.decided[one]} by {one.value}" for one in MaskMethod)
     is_told = preview.decided and preview.level is not RevealLevel.PLATE
     shown = f"; vehicles shown: {counts}" if is_told else ""
-    return f", {quantity(preview.plates_found, 'plate')} found in them{shown}"
+    return f"{frames}, {quantity(preview.plates_found, 'plate')} found in them{shown}"
 
 
 def _networks(
