@@ -274,13 +274,12 @@ def scenes_around(
 
 def _found_text(preview: _Preview) -> str:
     """Frames, plates, and how many vehicles each way of masking shows, if plates were sought."""
-    frames = f"{quantity(preview.frames, 'frame')} at level {preview.level.value}"
-    if preview.level is RevealLevel.NONE:
-        return f"{frames}, everything masked"
+    plates = f"{quantity(preview.plates_found, 'plate')} found in them"
+    found = "everything masked" if preview.level is RevealLevel.NONE else plates
+    text = f"{quantity(preview.frames, 'frame')} at level {preview.level.value}, {found}"
     counts = ", ".join(f"{preview.decided[one]} by {one.value}" for one in MaskMethod)
     is_told = preview.decided and preview.level is not RevealLevel.PLATE
-    shown = f"; vehicles shown: {counts}" if is_told else ""
-    return f"{frames}, {quantity(preview.plates_found, 'plate')} found in them{shown}"
+    return f"{text}; vehicles shown: {counts}" if is_told else text
 
 
 def _networks(
