@@ -16,13 +16,16 @@ from edge.cli.options import (
     KeysPassphraseFileOption,
 )
 from edge.cli.output import note, print_json
+from edge.formats.identifiers import typed_id
 
 if TYPE_CHECKING:
     from edge.texts import Language
 
 
 def export(
-    case: Annotated[str, typer.Argument(metavar="CASE", help="The whole id of the hit.")],
+    case: Annotated[
+        str, typer.Argument(parser=typed_id, metavar="CASE", help="The whole id of the hit.")
+    ],
     out: Annotated[
         Path, typer.Option("--out", metavar="FILE.zip", help="A file that does not exist yet.")
     ],

@@ -20,6 +20,7 @@ from edge.cli.options import (
 )
 from edge.cli.output import note, print_json
 from edge.errors import PolicyError
+from edge.formats.identifiers import typed_id
 from edge.formats.plurals import quantity
 
 if TYPE_CHECKING:
@@ -43,7 +44,9 @@ def fines(
     acting: ActingOption,
     case: Annotated[
         list[str] | None,
-        typer.Option("--case", metavar="HIT", help="Only this case; may be repeated."),
+        typer.Option(
+            "--case", parser=typed_id, metavar="HIT", help="Only this case; may be repeated."
+        ),
     ] = None,
     again: Annotated[
         bool, typer.Option("--again", help="Also cases that were exported before.")

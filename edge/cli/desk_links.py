@@ -13,13 +13,17 @@ from edge.cli.desk_acting import acting_at
 from edge.cli.desk_people import ActingOption, DeskOption, NameArgument, PersonFileOption
 from edge.cli.options import JsonOption
 from edge.cli.output import note, print_json, time_text
+from edge.formats.identifiers import typed_id
 
 if TYPE_CHECKING:
     from edge.desk.account_links import AccountLink, AccountLinks
     from edge.desk.accounts import ActingPerson
 
 LinkArgument = Annotated[
-    str, typer.Argument(metavar="LINK", help="The id of a link, as `people links` shows it.")
+    str,
+    typer.Argument(
+        parser=typed_id, metavar="LINK", help="The id of a link, as `people links` shows it."
+    ),
 ]
 
 

@@ -11,6 +11,7 @@ from edge.cli.desk_acting import acting_at
 from edge.cli.desk_people import ActingOption, DeskOption, PersonFileOption, day_of
 from edge.cli.options import JsonOption
 from edge.cli.output import note, print_json
+from edge.formats.identifiers import typed_id
 
 
 def log(
@@ -21,7 +22,8 @@ def log(
         typer.Option("--person", metavar="NAME", help="Entries in which this account occurs."),
     ] = None,
     case: Annotated[
-        str | None, typer.Option("--case", metavar="HIT", help="Entries on this hit.")
+        str | None,
+        typer.Option("--case", parser=typed_id, metavar="HIT", help="Entries on this hit."),
     ] = None,
     since: Annotated[
         str | None, typer.Option("--since", metavar="DATE", help="From this day on, UTC.")

@@ -13,6 +13,7 @@ import typer
 from edge.cli.desk_acting import acting_at
 from edge.cli.options import JsonOption
 from edge.cli.output import note, print_json, time_text
+from edge.formats.identifiers import typed_id
 
 if TYPE_CHECKING:
     from edge.desk.accounts import ActingPerson
@@ -75,7 +76,10 @@ UntilOption = Annotated[
 ]
 NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="The name of an account.")]
 RightArgument = Annotated[
-    str, typer.Argument(metavar="RIGHT", help="The id of a right, as `people list` shows it.")
+    str,
+    typer.Argument(
+        parser=typed_id, metavar="RIGHT", help="The id of a right, as `people list` shows it."
+    ),
 ]
 
 
@@ -311,7 +315,10 @@ def keys(desk: DeskOption, as_json: JsonOption = False) -> None:
 @app.command("revoke-key")
 def revoke_key_of(
     key_id: Annotated[
-        str, typer.Argument(metavar="KEY", help="The id of a key, as `people keys` shows it.")
+        str,
+        typer.Argument(
+            parser=typed_id, metavar="KEY", help="The id of a key, as `people keys` shows it."
+        ),
     ],
     desk: DeskOption,
     acting: ActingOption,

@@ -19,6 +19,7 @@ from edge.cli.options import (
     KeysPassphraseFileOption,
 )
 from edge.cli.output import note, print_json, time_text
+from edge.formats.identifiers import typed_id
 from edge.formats.plurals import quantity
 
 if TYPE_CHECKING:
@@ -40,7 +41,10 @@ app = typer.Typer(
 )
 
 RequestArgument = Annotated[
-    str, typer.Argument(metavar="REQUEST", help="The id of a request, as `list` shows it.")
+    str,
+    typer.Argument(
+        parser=typed_id, metavar="REQUEST", help="The id of a request, as `list` shows it."
+    ),
 ]
 
 

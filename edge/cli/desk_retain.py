@@ -14,6 +14,7 @@ from edge.cli.desk_people import ActingOption, DeskOption, PersonFileOption, day
 from edge.cli.lazy import RunByDefault
 from edge.cli.options import JsonOption
 from edge.cli.output import print_json, time_text
+from edge.formats.identifiers import typed_id
 from edge.formats.plurals import quantity
 
 if TYPE_CHECKING:
@@ -158,7 +159,9 @@ def propose(
 
 @app.command()
 def approve(
-    term: Annotated[str, typer.Argument(metavar="TERM", help="Its id, as `terms` shows it.")],
+    term: Annotated[
+        str, typer.Argument(parser=typed_id, metavar="TERM", help="Its id, as `terms` shows it.")
+    ],
     desk: DeskOption,
     acting: ActingOption,
     passphrase_file: PersonFileOption = None,
@@ -174,7 +177,9 @@ def approve(
 
 @app.command()
 def hold(
-    hit: Annotated[str, typer.Argument(metavar="HIT", help="The whole id of a hit.")],
+    hit: Annotated[
+        str, typer.Argument(parser=typed_id, metavar="HIT", help="The whole id of a hit.")
+    ],
     desk: DeskOption,
     acting: ActingOption,
     reason: Annotated[str, typer.Option("--reason", help="appeal or court.")],
@@ -209,7 +214,9 @@ def hold(
 
 @app.command()
 def release(
-    hold: Annotated[str, typer.Argument(metavar="HOLD", help="Its id, as `holds` shows it.")],
+    hold: Annotated[
+        str, typer.Argument(parser=typed_id, metavar="HOLD", help="Its id, as `holds` shows it.")
+    ],
     desk: DeskOption,
     acting: ActingOption,
     passphrase_file: PersonFileOption = None,

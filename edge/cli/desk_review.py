@@ -23,6 +23,7 @@ from edge.cli.options import (
     PoliciesOption,
 )
 from edge.cli.output import place_text, print_json
+from edge.formats.identifiers import typed_id
 
 if TYPE_CHECKING:
     from edge.authority.policies import SignedPolicies
@@ -34,7 +35,9 @@ if TYPE_CHECKING:
 
 
 def review(
-    hit: Annotated[str, typer.Argument(metavar="HIT", help="The whole id of a hit.")],
+    hit: Annotated[
+        str, typer.Argument(parser=typed_id, metavar="HIT", help="The whole id of a hit.")
+    ],
     desk: DeskOption,
     keys: AuthorityKeysOption,
     box_keys: BoxKeysOption,

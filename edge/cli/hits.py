@@ -21,6 +21,7 @@ from edge.cli.options import (
 )
 from edge.cli.output import note, place_text, print_json, time_text
 from edge.errors import EdgeError, OutboxError
+from edge.formats.identifiers import typed_id
 from edge.formats.plurals import quantity
 
 if TYPE_CHECKING:
@@ -79,7 +80,9 @@ def open_hits(
     ],
     hits: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[HIT]...", help="Ids of hits, or their first characters."),
+        typer.Argument(
+            parser=typed_id, metavar="[HIT]...", help="Ids of hits, or their first characters."
+        ),
     ] = None,
     every: Annotated[bool, typer.Option("--all", help="Open every stored hit.")] = False,
     policies: PoliciesOption = None,
@@ -266,7 +269,10 @@ def _payloads(inbox: HitStore, hit_ids: list[str]) -> Iterator[bytes]:
 @app.command()
 def review(
     hit: Annotated[
-        str, typer.Argument(metavar="HIT", help="The id of a hit, or its first characters.")
+        str,
+        typer.Argument(
+            parser=typed_id, metavar="HIT", help="The id of a hit, or its first characters."
+        ),
     ],
     store: StoreOption,
     confirm: Annotated[

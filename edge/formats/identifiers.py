@@ -52,6 +52,14 @@ def shown_id(text: str) -> str:
     return text if re.fullmatch("[0-9a-f]{16,64}", text) else "what you gave as id"
 
 
+def typed_id(text: str) -> str:
+    """An id in hexadecimal as a person has typed it, in the form of documents.
+
+    Capitals and spaces around it are accepted; whether it is an id is not looked at.
+    """
+    return text.strip().lower()
+
+
 def is_id(text: str) -> bool:
     """Whether a text can be the id of a site, box or authority."""
     return re.fullmatch(ID_PATTERN, text) is not None

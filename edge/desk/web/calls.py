@@ -38,6 +38,7 @@ from edge.desk.web.limits import AddressLimits, client_address
 from edge.desk.web.sessions import WebSession, WebSessions, form_token
 from edge.desk.web.words import DeskWords
 from edge.errors import OutboxError
+from edge.formats.identifiers import typed_id
 from edge.formats.timestamps import UTC_PATTERN, parse_utc
 from edge.policy.model import Policy
 from edge.texts import LANGUAGES
@@ -168,7 +169,7 @@ class Call:
     @property
     def hit_id(self) -> str:
         """The hit that the address names; empty if that is no id."""
-        named = str(self.request.path_params["hit_id"])
+        named = typed_id(str(self.request.path_params["hit_id"]))
         return named if _is_hit_id(named) else ""
 
     def after(self) -> tuple[datetime, str] | None:
@@ -257,8 +258,8 @@ def _is_hit_id(text: str) -> bool:
 
 def case_of(path: str) -> str:
     """The id of the hit whose case an address names; empty if it names none."""
-    found = re.match("/case/([0-9a-f]{32})(?:/|$)", path)
-    return "" if found is None else found[1]
+    found = re.match("/case/([0-9a-fA-F]{32})(?:/|$)", path)
+    return "" if found is None else typed_id(found[1])
 
 
 def own_path(path: str) -> str:

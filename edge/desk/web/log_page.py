@@ -10,6 +10,7 @@ from edge.desk.log_search import LogQuery
 from edge.desk.rights import WATCHERS
 from edge.desk.web.calls import Call
 from edge.errors import UsageError
+from edge.formats.identifiers import typed_id
 from edge.privacy.audit_events import Entry, event_fields
 
 _SHOWN = 40  # a name or the id of a hit is shown whole
@@ -41,7 +42,7 @@ def _query(sent: dict[str, str]) -> LogQuery:
     since, before = sent["since"], sent["before"]
     return LogQuery(
         sent["person"] or None,
-        sent["case"] or None,
+        typed_id(sent["case"]) or None,
         date.fromisoformat(since) if since else None,
         int(before[:12]) if before else None,
     )

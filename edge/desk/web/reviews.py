@@ -39,6 +39,7 @@ from edge.errors import (
     PolicyError,
     UsageError,
 )
+from edge.formats.identifiers import typed_id
 from edge.formats.signing import SigningKey
 from edge.formats.timestamps import utc_text
 from edge.privacy.hit import HitError
@@ -87,7 +88,7 @@ class _Step:
 
 def claim(call: Call) -> Response:
     """Take the hit that was chosen in the queue, or by its id for an appeal."""
-    hit_id = call.form.get("hit", "").strip()
+    hit_id = typed_id(call.form.get("hit", ""))
     return _within(call, hit_id, partial(_claim, call, hit_id))
 
 
