@@ -445,6 +445,8 @@ def _elsewhere(
     """The page of a case that the reader does not hold: her finding, or why it is not hers."""
     appeal = call.form.get("appeal") == "yes"
     if standing is not None and standing.own is not None and not appeal:
+        if call.request.method == "POST":
+            return see(f"/case/{hit_id}")  # whatever was sent, the address is that of the page
         return call.page("done", finding=standing.own)
     code = "" if error is None else error.code
     lines = (
