@@ -9,11 +9,11 @@ from edge.policy.legal import ShownAtLevel
 
 CARD_FIGURES = {
     "vehicle": ShownAtLevel(
-        body_enough=(62, 87), glass_leaks=(0, 84), people=(0, 39), others_blocks=(0, 8915)
+        body_enough=(68, 87), glass_leaks=(1, 84), people=(0, 39), others_blocks=(12, 8915)
     ),
-    "driver": ShownAtLevel(body_enough=(63, 87), people=(0, 39), others_blocks=(4, 8915)),
+    "driver": ShownAtLevel(body_enough=(68, 87), people=(0, 39), others_blocks=(16, 8915)),
     "occupants": ShownAtLevel(
-        body_enough=(69, 87), heads=(5, 7), people=(0, 39), others_blocks=(36, 8915)
+        body_enough=(78, 87), heads=(6, 7), people=(0, 39), others_blocks=(103, 8915)
     ),
 }
 """By reveal level."""
