@@ -76,12 +76,13 @@ def test_p6_the_test_set_shows_as_much_and_leaks_as_little_as_the_card_says(
     assert done.status == 0, done.err
     levels: dict[str, dict[str, Any]] = done.json["levels"]
     vehicle, occupants = levels["vehicle"], levels["occupants"]
-    assert vehicle["body_enough"]["count"] >= 62
-    assert vehicle["glass_leaks"]["count"] == vehicle["heads"]["count"] == 0
-    assert vehicle["others_blocks"]["count"] == 0
-    assert occupants["body_enough"]["count"] >= 69
-    assert occupants["heads"]["count"] >= 5
-    assert occupants["others_blocks"]["count"] <= 36
+    assert vehicle["body_enough"]["count"] >= 68
+    assert vehicle["glass_leaks"]["count"] <= 1
+    assert vehicle["heads"]["count"] == 0
+    assert vehicle["others_blocks"]["count"] <= 12
+    assert occupants["body_enough"]["count"] >= 78
+    assert occupants["heads"]["count"] >= 6
+    assert occupants["others_blocks"]["count"] <= 103
     for level in (vehicle, occupants):
         assert level["vehicles"] == 87
         assert level["people"]["count"] == 0
