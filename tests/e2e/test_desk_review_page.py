@@ -130,7 +130,7 @@ def sealed_hits(parties: Parties, policy: Path) -> tuple[Hit, ...]:
             policy_sha256=digest,
             counter=number + 1,
             observed_at=utc()
-            - (timedelta(days=40) if number >= WAITING else timedelta(hours=5) / (number + 1)),
+            - (timedelta(days=31) if number >= WAITING else timedelta(hours=5) / (number + 1)),
         )
         for number, content in enumerate(contents)
     )
