@@ -450,7 +450,7 @@ def test_a_clerk_answers_and_the_files_are_hers_alone(tmp_path: Path, parties: P
         office.give(people, clerk, DeskRole.CLERK)
     done = at_terminal(*office.words(OFFICER), typed=f"offence\n{PLATE}\nconfirmed\n")
     assert done.status == 0, done.err
-    day = office.hit.observed_at[:10]
+    day = office.hit.observed.astimezone(HOME).date().isoformat()
     acting: list[str | Path] = ["--desk", office.desk.path, "--as", clerk]
     acting += ["--passphrase-file", passphrase_file(tmp_path, clerk)]
     opening: list[str | Path] = [

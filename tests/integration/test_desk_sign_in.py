@@ -197,7 +197,7 @@ def test_one_time_codes_are_set_up_and_removed_on_the_account(place: SignInPlace
     page = web.post("/account/recovery", page="/account", current=PASSPHRASE)
     assert page.count("<li><code>") == second_factor.RECOVERY_CODES
     page = web.post("/account/codes/remove", page="/account", current="wrong")
-    assert line_of(page).startswith(says("login.refused"))
+    assert line_of(page).startswith(says("account.refused"))
     page = web.post("/account/codes/remove", page="/account", current=PASSPHRASE)
     assert line_of(page) == says("codes.removed")
 

@@ -297,7 +297,10 @@ def test_rollback_by_hand_stops_and_starts_the_service(box: BoxWithUpdates) -> N
     (ended,) = done.json["ended"]
     assert (ended["target"], ended["why"]) == ("release/0.2.0", "a person asked to go back")
     assert (box.program / "current").readlink() == Path("releases/0.1.0")
-    assert asked.read_text() == ("stop edge-anpr.service\nstart --no-block edge-anpr.service\n")
+    assert asked.read_text() == (
+        "show --property=ActiveState --value edge-anpr.service\nstop edge-anpr.service\n"
+        "start --no-block edge-anpr.service\n"
+    )
     status = verb("update", "status", "--site", box.site)
     assert "not tried again: release/0.2.0: a person asked to go back" in status.out
 
