@@ -46,12 +46,12 @@ LEAST_BODY = 0.6
 """Least mean probability of bodywork there. A plate that somebody carries has less."""
 
 LEAST_AREA = 0.8
-"""Least area that a sure parser shows, in square units: half that of a motorcycle, whose rider is
-masked. The plate alone has 0.2."""
+"""Least area that a sure parser shows, in square units: 0.2 square metres, so that a motorcycle is
+shown. The plate alone has 0.2 square units."""
 
 LARGEST_DOUBTFUL = 3.0
-"""What only may be a plate is none if its unit is more than so many of the offender's. Of 39 such
-boxes on street photographs none was a plate; of a plate that near, a detector would be certain."""
+"""What may be a plate, with little certainty, is ignored if its unit is more than this many units
+of the offender's plate. Of 39 such boxes on street photographs none was a plate."""
 
 FRONTAL = 3.4
 """A plate of one line seen from ahead is at least so many heights wide: 4.7, less what a detector

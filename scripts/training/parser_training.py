@@ -32,7 +32,7 @@ from scripts.training.view_pasting import Cutout, cutouts
 
 APPEARANCES = OUTLINES.with_name("appearances.json")
 
-SHARES = {"outlined": 0.9, "parts": 0.1, "guessed": 0.25, "drawn": 0.2}
+SHARES = {"outlined": 0.9, "parts": 0.1, "guessed": 0.25, "drawn": 0.1}
 """How often each kind of view is used, relative to the other kinds that there are."""
 
 MOST_GUESSED = 800

@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edge.adapters.models.plate_slant import level_plate
-from edge.adapters.models.scene_parser import between
+from edge.adapters.models.scene_parser import scaling_box
 from edge.domain.imaging import Box, Pixels
 from edge.domain.scene import unit_of, window_around
 from edge.pipeline.ports import PlateDetector
@@ -190,7 +190,7 @@ def _disc(radius: int) -> npt.NDArray[np.uint8]:
 
 def as_seen(pixels: Pixels, plate: Box) -> Box:
     """The box that scales a plate's window, as on a box: less high where the plate slants."""
-    return between(plate, level_plate(pixels, plate))
+    return scaling_box(plate, level_plate(pixels, plate))
 
 
 def read_photo(file: Path) -> Pixels:

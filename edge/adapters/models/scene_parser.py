@@ -192,7 +192,7 @@ class OnnxSceneParser:
             ModelError: the network fails on this picture, or its answer holds no probabilities.
         """
         level = level_plate(pixels, plate)
-        seen = between(plate, level)
+        seen = scaling_box(plate, level)
         window = cut_window(pixels, seen, window_matrix(seen))
         views = np.stack([window, window[:, ::-1]])
         try:
@@ -222,7 +222,7 @@ class OnnxSceneParser:
         return Scene(window_around(seen), found, self._sure, self._suspected, appearance, level)
 
 
-def between(plate: Box, level: Box) -> Box:
+def scaling_box(plate: Box, level: Box) -> Box:
     """A box as wide as the plate, whose unit is the geometric mean of those of the two boxes.
 
     It scales the window. A vehicle whose plate slants is seen from the side, so it is long. In the
