@@ -208,7 +208,7 @@ def test_quoted_texts_may_hold_commas_and_line_breaks(tmp_path: Path) -> None:
     (entry,) = read(tmp_path, HEADER + GOOD.replace("resident", '"nurse, mornings"'))
     assert entry.reason == "nurse, mornings"
     message = refusal(tmp_path, HEADER + GOOD.replace("resident", '"two\nlines"') + "x\n")
-    assert "list.csv:4: 1 columns" in message
+    assert "list.csv:4: 1 column instead of 7; " in message
 
 
 def test_one_vehicle_may_have_several_periods(tmp_path: Path) -> None:
