@@ -67,6 +67,10 @@ slant, or with a side window that was taken for a part of it, it is further."""
 BETWEEN_SEATS = 0.15
 """How far from the middle the driver's side begins, in units: 8 cm."""
 
+CLOSEST = 0.35
+"""A plate whose unit is a larger share of the picture's width is too close, or no plate but a sign:
+a view less than 1.5 m wide is narrower than a car. The parser has learnt few such pictures."""
+
 EDGE = 1.0
 """A plate this near to the picture's edge, in pixels, may be cut: its unit is not known."""
 
@@ -132,7 +136,8 @@ def shown_pixels(
     view = _View.of(scene, plate, Box(0, 0, width, height))
     inside = view.seats(level, wheel)
     forbidden = view.forbidden(inside)
-    if not _is_cut(plate, height, width) and not view.shows(inside, forbidden, rest):
+    fits = not _is_cut(plate, height, width) and unit_of(plate) <= CLOSEST * width
+    if fits and not view.shows(inside, forbidden, rest):
         shown = view.shown(inside, forbidden, [protected_region(other) for other in rest])
         if shown is not None:
             mask = view.in_picture(shown, height, width)

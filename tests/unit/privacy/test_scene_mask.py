@@ -406,6 +406,27 @@ def test_bodywork_of_the_size_of_a_motorcycle_is_shown_by_meaning(
     assert found.method is method
 
 
+@pytest.mark.parametrize("level", [VEHICLE, OCCUPANTS, DRIVER])
+@pytest.mark.parametrize(
+    ("plate", "method"),
+    [
+        (Box(320, 300, 650, 372), MaskMethod.MEANING),
+        (Box(320, 300, 660, 372), MaskMethod.GEOMETRY),
+        (Box(400, 300, 512, 414), MaskMethod.GEOMETRY),
+    ],
+    ids=["far enough", "wide", "high, as a sign"],
+)
+def test_p6_a_plate_too_large_for_a_vehicle_in_the_picture_is_masked_by_geometry(
+    parser: OnnxSceneParser, level: RevealLevel, plate: Box, method: MaskMethod
+) -> None:
+    """The side of a car with a sign on it, taken for a plate, was shown with its windows."""
+    whole = ((BODY, Box(0, 0, WIDTH, HEIGHT - 60)),)
+
+    found = shown(parser, whole, level, plate=plate)
+
+    assert found.method is method
+
+
 def test_what_the_parser_says_of_the_grey_around_a_picture_changes_nothing(
     parser: OnnxSceneParser,
 ) -> None:
