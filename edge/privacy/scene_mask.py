@@ -67,9 +67,10 @@ slant, or with a side window that was taken for a part of it, it is further."""
 BETWEEN_SEATS = 0.15
 """How far from the middle the driver's side begins, in units: 8 cm."""
 
-CLOSEST = 0.35
-"""A plate whose unit is a larger share of the picture's width is too close, or no plate but a sign:
-a view less than 1.5 m wide is narrower than a car. The parser has learnt few such pictures."""
+WIDEST, HIGHEST = 0.42, 0.12
+"""Largest width and height of a plate, as shares of the picture's width. What is larger is too
+close or a sign. The parser has learnt few such pictures. On recordings of close cameras plates are
+up to 0.41 wide. A large sign, taken for a plate, made the parser show the windows of a car."""
 
 EDGE = 1.0
 """A plate this near to the picture's edge, in pixels, may be cut: its unit is not known."""
@@ -136,8 +137,9 @@ def shown_pixels(
     view = _View.of(scene, plate, Box(0, 0, width, height))
     inside = view.seats(level, wheel)
     forbidden = view.forbidden(inside)
-    fits = not _is_cut(plate, height, width) and unit_of(plate) <= CLOSEST * width
-    if fits and not view.shows(inside, forbidden, rest):
+    too_large = plate.width > WIDEST * width or plate.height > HIGHEST * width
+    doubted = too_large or _is_cut(plate, height, width)
+    if not doubted and not view.shows(inside, forbidden, rest):
         shown = view.shown(inside, forbidden, [protected_region(other) for other in rest])
         if shown is not None:
             mask = view.in_picture(shown, height, width)

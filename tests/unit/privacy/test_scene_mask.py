@@ -410,11 +410,12 @@ def test_bodywork_of_the_size_of_a_motorcycle_is_shown_by_meaning(
 @pytest.mark.parametrize(
     ("plate", "method"),
     [
-        (Box(320, 300, 650, 372), MaskMethod.MEANING),
-        (Box(320, 300, 660, 372), MaskMethod.GEOMETRY),
-        (Box(400, 300, 512, 414), MaskMethod.GEOMETRY),
+        (Box(280, 300, 680, 387), MaskMethod.MEANING),
+        (Box(280, 300, 690, 387), MaskMethod.GEOMETRY),
+        (Box(400, 300, 520, 410), MaskMethod.MEANING),
+        (Box(400, 300, 520, 418), MaskMethod.GEOMETRY),
     ],
-    ids=["far enough", "wide", "high, as a sign"],
+    ids=["wide", "too wide", "high", "too high, as a sign"],
 )
 def test_p6_a_plate_too_large_for_a_vehicle_in_the_picture_is_masked_by_geometry(
     parser: OnnxSceneParser, level: RevealLevel, plate: Box, method: MaskMethod
