@@ -156,6 +156,26 @@ def test_the_loss_of_a_set_of_classes_is_that_of_their_sum(training: Any) -> Non
     assert float(net.parser_loss(logits, anything)[0]) == 0
 
 
+def test_a_label_that_the_network_excludes_has_a_finite_loss_and_no_gradient(
+    training: Any,
+) -> None:
+    """Such a label may be wrong; one of them must not decide a step, or end the training."""
+    import torch
+
+    _, net, views = training
+    logits = torch.zeros(1, len(net.CLASSES), 1, 2)
+    logits[0, 0, 0, 0] = 300.0
+    logits.requires_grad_()
+
+    loss, _ = net.parser_loss(logits, torch.full((1, 1, 2), views.BODY, dtype=torch.uint8))
+    loss.backward()
+
+    assert 0 < float(loss.detach()) < 10
+    assert logits.grad is not None
+    assert bool((logits.grad[..., 0] == 0).all())
+    assert bool((logits.grad[..., 1] != 0).any())
+
+
 def test_what_is_far_from_the_vehicle_counts_less_in_the_loss_unless_it_is_a_person(
     training: Any,
 ) -> None:
