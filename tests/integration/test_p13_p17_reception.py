@@ -11,6 +11,7 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
+from paho.mqtt import publish
 
 from edge.adapters.broker.mqtt import BrokerLink
 from edge.adapters.broker.options import BrokerOptions
@@ -215,6 +216,21 @@ def test_p17_an_order_is_received_while_a_hit_waits_for_its_puback() -> None:
         with pytest.raises(PublishError, match="did not acknowledge a message"):
             link.publish("anpr/s/b/c/hit", b"never acknowledged", timeout_s=1.0)
         link.abort()
+    assert heard == [b"order"]
+
+
+@needs_mosquitto
+def test_p17_an_order_that_was_sent_with_qos_0_does_not_end_the_connection(tmp_path: Path) -> None:
+    """Such a message has no packet id; a broker cuts off a client that acknowledges number 0."""
+    heard: list[bytes] = []
+    with Mosquitto(tmp_path) as broker:
+        options = BrokerOptions(broker.host, broker.port, "box")
+        with BrokerLink.open(options, urgent={TOPICS.command: heard.append}) as link:
+            link.subscribe([TOPICS.command])
+            publish.single(TOPICS.command, b"order", 0, hostname=broker.host, port=broker.port)
+            while not heard:
+                assert link.receive(5.0) is None
+            assert link.publish("anpr/s/b/c/hit", b"after it") < 0x80
     assert heard == [b"order"]
 
 

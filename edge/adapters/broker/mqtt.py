@@ -54,7 +54,7 @@ class Will:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A received message; `number` is its packet id."""
+    """A received message; `number` is its packet id, or 0 if it came with QoS 0."""
 
     topic: str
     payload: bytes = field(repr=False)
@@ -264,16 +264,11 @@ class BrokerLink:
         return self._received.popleft() if self._received else None
 
     def acknowledge(self, *messages: Message) -> None:
-        """Acknowledge messages to the broker; call this when they are stored.
-
-        One that came with QoS 0 has no number, and needs none.
-        """
-        numbers = [message.number for message in messages if message.number]
-        for number in numbers:
-            self._client.ack(number, QOS)
-        if numbers:
-            with contextlib.suppress(LinkLostError):  # the messages are then delivered again
-                self._run_client(0)
+        """Acknowledge messages to the broker; call this when they are stored."""
+        for message in messages:
+            self._tell_stored(message)
+        with contextlib.suppress(LinkLostError):  # the messages are then delivered again
+            self._run_client(0)
 
     def close(self) -> None:
         """Disconnect: the broker keeps the session and does not publish the will."""
@@ -382,10 +377,15 @@ class BrokerLink:
         while self._urgent_received:
             message = self._urgent_received.popleft()
             self._urgent[message.topic](message.payload)
-            self._client.ack(message.number, QOS)
+            self._tell_stored(message)
         # A refusal also closes the connection; the caller reports its reason code.
         if self._end_reason is not None and not self._is_refused():
             raise self._lost()
+
+    def _tell_stored(self, message: Message) -> None:
+        """Send a PUBACK; a message that came with QoS 0 has no number, and gets none."""
+        if message.number:
+            self._client.ack(message.number, QOS)
 
     def _end(self, reason: str) -> None:
         if self._end_reason is None:
