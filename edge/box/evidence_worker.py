@@ -107,20 +107,23 @@ class EvidenceWorker:
 
     def _work(self) -> None:
         while (case := self._cases.get()) is not None:
-            if self._failure is not None:
-                continue
-            started = time.perf_counter()
-            try:
-                stored = self._store(case)
-            except EdgeError as error:
-                self._fail(error)
-            except Exception as error:  # noqa: BLE001 - a bug here must stop the box, not one thread
-                # The text of any other exception could quote a plate.
-                message = f"storing a hit failed ({type(error).__name__})"
-                self._fail(OutboxError(message, code="E_EVIDENCE"))
-            else:
-                self._count(case.offence.rule.id, stored)
-            self.counts.busy_s += time.perf_counter() - started
+            if self._failure is None:
+                self._take(case)
+            del case  # plate and pictures; the next one may come in hours only
+
+    def _take(self, case: EvidenceCase) -> None:
+        started = time.perf_counter()
+        try:
+            stored = self._store(case)
+        except EdgeError as error:
+            self._fail(error)
+        except Exception as error:  # noqa: BLE001 - a bug here must stop the box, not one thread
+            # The text of any other exception could quote a plate.
+            message = f"storing a hit failed ({type(error).__name__})"
+            self._fail(OutboxError(message, code="E_EVIDENCE"))
+        else:
+            self._count(case.offence.rule.id, stored)
+        self.counts.busy_s += time.perf_counter() - started
 
     def _count(self, rule: str, stored: SealedHit | None) -> None:
         if stored is None:

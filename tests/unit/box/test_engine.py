@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import itertools
 import logging
 import os
@@ -27,7 +26,7 @@ from edge.domain.reading import PlateConsensus
 from edge.domain.reveal import RevealLevel
 from edge.domain.rules import Rule, RuleKind
 from edge.domain.vehicles import KeyFrame, TrackPoint, VehicleSeen
-from edge.errors import CameraError, EdgeError, OutboxError, PolicyError
+from edge.errors import CameraError, OutboxError, PolicyError
 from edge.pipeline.evidence import EvidenceMaker, SealedHit
 from edge.pipeline.rule_book import ReadOutcome, RuleBook
 from edge.privacy.pseudonyms import SaltChain
@@ -304,47 +303,6 @@ def test_a_case_that_cannot_be_stored_stops_the_run() -> None:
         worker.close()
 
 
-@pytest.mark.parametrize("error", [OutboxError("full", code="E_DISK_FULL"), ValueError(LISTED)])
-def test_p1_a_case_that_cannot_be_stored_is_told_without_waiting_for_the_next_one(
-    error: Exception,
-) -> None:
-    def refuse(case: EvidenceCase) -> SealedHit:
-        raise error
-
-    told = threading.Event()
-    said: list[EdgeError] = []
-
-    def on_failure(failure: EdgeError) -> None:
-        said.append(failure)
-        told.set()
-
-    worker = EvidenceWorker(refuse, on_failure)
-    assert not worker.is_alive()
-    worker.start()
-    assert worker.is_alive()
-    for _ in range(2):
-        with contextlib.suppress(EdgeError):
-            worker.submit(EvidenceCase(vehicle(1, LISTED), None, 0))  # type: ignore[arg-type]  # never looked at
-    assert told.wait(5)
-    assert [each.code for each in said] == [getattr(error, "code", "E_EVIDENCE")]
-    assert LISTED not in str(said)
-    with pytest.raises(OutboxError):
-        worker.close()
-    assert worker.is_alive(), "a thread that was closed in order is no fault"
-
-
-def test_a_bug_in_storing_stops_the_run_without_quoting_data() -> None:
-    def choke(case: EvidenceCase) -> SealedHit:
-        raise ValueError(LISTED)
-
-    worker = EvidenceWorker(choke)
-    worker.start()
-    worker.submit(EvidenceCase(vehicle(1, LISTED), None, 0))  # type: ignore[arg-type]  # never looked at
-    with pytest.raises(OutboxError, match="ValueError") as raised:
-        worker.close()
-    assert LISTED not in str(raised.value)
-
-
 def test_in_real_time_the_cameras_run_concurrently() -> None:
     streams = [
         Stream(ScriptedCamera(1, name=name), name, ScriptedWatcher([(vehicle(1, LISTED),)], []))
@@ -399,6 +357,38 @@ def test_p11_a_shut_engine_accepts_no_frame_and_judges_no_vehicle_in_view() -> N
     assert one.analysed == 1
     assert cases == []
     assert engine.counts.vehicles == 0
+
+
+def test_p17_a_shut_engine_closes_its_cameras_while_a_frame_is_still_analysed() -> None:
+    closed, let_go = threading.Event(), threading.Event()
+
+    class Closing(ScriptedCamera):
+        def close(self) -> None:
+            closed.set()
+
+    class Busy(ScriptedWatcher):
+        def observe(self, frame: Frame) -> tuple[VehicleSeen, ...]:
+            engine.shut(SUNSET)
+            assert let_go.wait(30)
+            return ()
+
+    engine = Engine(
+        [Stream(Closing(1), "clip", Busy([], []))],
+        RuleBook([HOTLIST], SaltChain("s", "b", os.urandom), IN_CLEAR, 900, COMPETENCES),
+        EvidenceWorker(lambda _case: NO_HIT),
+    )
+
+    def run_until_shut() -> None:
+        with pytest.raises(PolicyError):
+            engine.run(realtime=True)
+
+    running = threading.Thread(target=run_until_shut)
+    running.start()
+    try:
+        assert closed.wait(5)
+    finally:
+        let_go.set()
+        running.join()
 
 
 def test_p11_a_shut_engine_opens_no_source() -> None:
