@@ -122,6 +122,25 @@ def test_a_partly_destroyed_key_is_overwritten_and_its_hit_deleted(at: int, disk
     assert (disk.keyring / FILE_NAME).read_bytes()[3 * RECORD :] == bytes(CAPACITY * RECORD)
 
 
+def test_p10_the_time_of_a_clock_that_was_wrong_is_not_remembered_without_a_key(
+    disk: Disk,
+) -> None:
+    """Else a box that is killed deletes its next hits at the start: by that time they are over."""
+    disk.clock.now = NOW + 900 * DAY
+    with disk.box() as (outbox, _):
+        disk.put(outbox)
+    with disk.box() as (outbox, _):
+        outbox.delete("a")
+    disk.clock.now = NOW
+    with disk.box() as (outbox, _):
+        disk.put(outbox, "b")
+        killed = disk.copy(disk.keyring, "killed")
+    disk.restore(killed, disk.keyring)
+    with disk.box() as (outbox, keyring):
+        assert outbox.find("b") == PAYLOAD
+        assert keyring.clock.utc() == NOW
+
+
 def test_a_full_keyring_refuses_the_next_key(disk: Disk) -> None:
     with Keyring.open(disk.keyring, disk.clock) as keyring:
         keyring._keys = {

@@ -42,6 +42,7 @@ CAPACITY: Final = 8192
 """Largest number of keys: 30 days of quarter hours for nearly three purposes."""
 
 _RECORD_BYTES = 128
+_MARK_PLACES = (1, 2)
 _FIRST_KEY = 3
 _EMPTY = bytes(_RECORD_BYTES)
 _MAGIC: Final = b"edge-anpr/keyring/1"
@@ -221,7 +222,10 @@ class Keyring:
 
     def _forget_mark(self) -> None:
         self.clock.give_up_mark()
-        self._mark = None
+        if self._mark is not None:
+            for place in _MARK_PLACES:
+                self._write(place, _EMPTY)
+            self._mark = None
 
     def _load(self) -> tuple[str, datetime | None]:
         data = os.pread(self._descriptor, (CAPACITY + _FIRST_KEY) * _RECORD_BYTES, 0)
