@@ -120,6 +120,9 @@ class Engine:
             self._shut = reason
             if self._intake is not None:
                 self._intake.interrupt(reason)
+        # Here too: the pipeline's thread may be busy with a frame, or wait to hand over a hit.
+        for stream in self.streams:
+            stream.camera.close()
 
     def run(self, *, realtime: bool) -> None:
         """Run all streams to their end.

@@ -41,10 +41,32 @@ def test_availability_is_retained_with_its_reason(
     box.publisher.set_availability("safe", "outbox-full")
     last = retained_message(broker, TOPICS.availability, done=lambda m: m["state"] == "safe")
     assert last == {**expected, "state": "safe", "reason": "outbox-full"}
-    box.publisher.set_availability("online", "running")
+
+
+def test_a_box_that_stops_is_retained_as_offline(
+    broker: Broker, open_box: Callable[..., Box]
+) -> None:
+    box = open_box(broker)
+    box.publisher.start()
+    retained_message(broker, TOPICS.availability, done=lambda m: m["state"] == "online")
+    box.publisher.set_availability("online", "E_HIT_SHARE")
     box.publisher.stop()
     last = retained_message(broker, TOPICS.availability, done=lambda m: m["state"] == "offline")
-    assert last == {**expected, "state": "offline", "reason": "stopped"}
+    assert last["reason"] == "stopped"
+
+
+def test_p17_a_rule_that_stops_later_does_not_make_a_safe_box_online(
+    open_box: Callable[..., Box], broker: Broker
+) -> None:
+    """The pipeline ends its last frame after another thread has entered the safe state."""
+    publisher = open_box(broker).publisher
+    publisher.set_availability("safe", "E_SUSPENDED")
+    publisher.set_availability("online", "E_HIT_SHARE")
+    told: list[tuple[str, str]] = []
+    publisher.follow(lambda state, reason: told.append((state, reason)))
+    publisher.set_availability("safe", "E_SUNSET")
+    publisher.set_availability("online", "E_HIT_SHARE")
+    assert told == [("safe", "E_SUSPENDED")]
 
 
 def test_p11_after_a_stop_in_the_safe_state_the_broker_retains_the_reason(

@@ -226,14 +226,14 @@ class Publisher:
             yield "client-id-shared"
 
     def set_availability(self, state: Literal["online", "safe"], reason: str) -> None:
-        """Publish the box's availability, now and after each reconnection.
+        """Publish the box's availability, now and after each reconnection; a safe box stays safe.
 
         Args:
             state: `safe`: it runs and makes no hits.
             reason: one word (`[a-z0-9_.-]`), or the code of a refusal.
         """
-        self._side.set_availability(state, reason)
-        self._on_availability(state, reason)
+        if self._side.set_availability(state, reason):
+            self._on_availability(state, reason)
 
     def follow(self, on_availability: Callable[[Literal["online", "safe"], str], None]) -> None:
         """Call a function with the availability, now and after each change of it."""

@@ -67,11 +67,17 @@ class SideMessages:
             said = self._availability
         return ("safe" if said.state == "safe" else "online"), said.reason
 
-    def set_availability(self, state: Literal["online", "safe"], reason: str) -> None:
-        """Publish the box's availability, now and after each reconnection."""
+    def set_availability(self, state: Literal["online", "safe"], reason: str) -> bool:
+        """Publish the box's availability, now and after each reconnection.
+
+        A box that is safe stays so, with its first reason: then this returns False.
+        """
         availability = self._availability_of(state, reason)
         with self._lock:
+            if self._availability.state == "safe":
+                return False
             self._availability = availability
+        return True
 
     def publish_health(self, counters: Mapping[str, int]) -> None:
         """Publish counters after rounding them; without a broker only the newest are kept."""
