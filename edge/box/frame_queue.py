@@ -66,6 +66,9 @@ class FrameQueue:
         with self._changed:
             if self._keep_all:
                 self._changed.wait_for(lambda: len(self._queued) < QUEUED_FRAMES or self._closed)
+            if self._closed:
+                return 0  # nobody would take it
+            if self._keep_all:
                 self._queued.append(arrival)
                 self._changed.notify_all()
                 return 0
@@ -103,9 +106,11 @@ class FrameQueue:
                 item = self._queued.popleft()
                 self._changed.notify_all()
                 return item
-            if self._latest:
-                return self._latest.popitem(last=False)[1]
-            return self._ended.popleft() if self._ended else None
+            for end in self._ended:
+                if end.stream not in self._latest:
+                    self._ended.remove(end)
+                    return end
+            return self._latest.popitem(last=False)[1] if self._latest else None
 
     def interrupt(self, reason: Exception) -> None:
         """Let the consumer's `take` raise this error from now on; call it from any thread."""

@@ -98,6 +98,25 @@ def test_the_end_of_a_stream_comes_after_its_last_frame(keep_all: bool) -> None:
     assert intake.take() == StreamEnd(0)
 
 
+def test_the_end_of_a_stream_does_not_wait_for_the_frames_of_another_camera() -> None:
+    intake = FrameQueue(keep_all=False)
+    intake.end(StreamEnd(0))
+    intake.put(QueuedFrame(1, frame(0)))
+    taken = []
+    for index in range(1, 4):  # the box is busy: camera 1 always has a frame ready
+        taken.append(intake.take())
+        intake.put(QueuedFrame(1, frame(index)))
+    assert StreamEnd(0) in taken
+
+
+@pytest.mark.parametrize("keep_all", [True, False])
+def test_p8_a_closed_queue_keeps_no_frame(keep_all: bool) -> None:
+    intake = FrameQueue(keep_all=keep_all)
+    intake.close()
+    assert intake.put(QueuedFrame(0, frame(0))) == 0
+    assert intake.take(0.01) is None
+
+
 def test_a_cameras_exception_reaches_the_pipeline() -> None:
     intake = FrameQueue(keep_all=True)
     failure = CameraError("clip.mp4 holds no picture: record it again")
