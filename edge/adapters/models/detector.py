@@ -105,6 +105,7 @@ class OnnxPlateDetector:
         network, scale, left, top = self._letterboxed(pixels)
         self.network_pixels += network.shape[2] * network.shape[3]
         (rows,) = self._session.run([self._output], {self._input: network})
+        network.fill(PADDING / 255)  # the next picture may come in hours only
         rows[:, 6] = tempered_score(rows[:, 6], self._temperature)
         found = []
         for _, x1, y1, x2, y2, _, score in rows.tolist():
@@ -129,7 +130,7 @@ class OnnxPlateDetector:
         return network, scale, left, top
 
     def _canvas(self, fitted: tuple[int, int]) -> npt.NDArray[np.float32]:
-        """The grey canvas for a picture of this size; the caller overwrites the picture's area.
+        """The canvas for a picture of this size; the caller makes it grey again.
 
         Each thread keeps its own between calls, since allocating it takes longer than filling it.
         """

@@ -118,6 +118,16 @@ def test_a_network_of_eight_bits_gets_no_more_pixels_than_the_picture_needs(
     assert input_of(np.full((*shape, 3), 90, np.uint8)) == height * width
 
 
+def test_p8_the_detector_keeps_nothing_of_the_last_picture() -> None:
+    pixels = frames()[0]
+    height, width = pixels.shape[:2]
+    detector().detect(pixels)
+
+    kept = detector()._canvas((608, round(height * 608 / width)))
+
+    assert np.unique(kept).tolist() == [np.float32(PADDING / 255)]
+
+
 def test_a_network_of_one_size_always_gets_that_size() -> None:
     assert input_of(np.full((1080, 1920, 3), 90, np.uint8), EMBEDDED[1]) == 608 * 608
 
