@@ -23,9 +23,6 @@ app = typer.Typer(
     help="List, verify, measure and install weights.\n\nExample: edge-anpr models list",
 )
 
-MIB = 1024 * 1024
-
-
 # --- list -----------------------------------------------------------------------------------
 
 

@@ -85,13 +85,6 @@ class MotionGate:
         limit = np.maximum(settings.min_drift, settings.drift_deviations * noise)
         return bool(_paired(np.abs(drift) > limit).any())
 
-    def detects_motion(self, cells: Cells, stream_s: float) -> bool:
-        """Whether the next picture differs from the background; also updates the background.
-
-        See `moving_cells`, which this calls.
-        """
-        return bool(self.moving_cells(cells, stream_s).any())
-
     def moving_cells(self, cells: Cells, stream_s: float) -> Moving:
         """Where the next picture differs from the background; also updates the background.
 

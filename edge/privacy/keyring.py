@@ -27,7 +27,6 @@ from edge.formats.framing import framed
 
 SLOT: Final = timedelta(minutes=15)
 KEY_BYTES: Final = 32
-WRAPPED_BYTES: Final = 12 + KEY_BYTES + 16
 ITEM_OVERHEAD_BYTES: Final = 12 + 16
 """Bytes that encryption adds to a stored item: nonce and tag."""
 
@@ -41,7 +40,7 @@ _WRAP: Final = b"edge-anpr/item-key/1"
 def slot_end(expires_at: datetime) -> datetime:
     """When the key of an item ends: the quarter of an hour (UTC) before the item's own end."""
     whole = expires_at.astimezone(timezone.utc).replace(second=0, microsecond=0)
-    return whole - timedelta(minutes=whole.minute % 15)
+    return whole - timedelta(minutes=whole.minute) % SLOT
 
 
 @dataclass(frozen=True, slots=True)

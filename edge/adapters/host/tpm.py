@@ -18,7 +18,6 @@ from typing import Final
 from edge.errors import KeyFileError
 
 CODE: Final = "E_TPM"
-LONGEST_SECRET: Final = 128
 
 _DEVICE: Final = Path("/dev/tpmrm0")
 _TIMEOUT_S: Final = 60.0
@@ -35,7 +34,7 @@ def seal(secret: bytes) -> tuple[bytes, bytes]:
     """Encrypt a secret so that only this TPM can open it.
 
     Args:
-        secret: at most `LONGEST_SECRET` bytes.
+        secret: at most 128 bytes.
 
     Returns:
         The two parts of the sealed object, which may be stored in files.

@@ -11,7 +11,7 @@ from typing import Literal
 
 from pydantic import Field, ValidationError
 
-from edge.adapters.state.state_folder import read_file, replace_file
+from edge.adapters.state.state_folder import read_file
 from edge.errors import OutboxError
 from edge.formats.strict import StrictMessage
 from edge.formats.timestamps import UtcText
@@ -42,12 +42,3 @@ def read_last_update(state_folder: Path) -> LastUpdate | None:
         return None if content is None else LastUpdate.model_validate_json(content)
     except (OutboxError, ValidationError):
         return None
-
-
-def keep_last_update(state_folder: Path, update: LastUpdate) -> None:
-    """Write the last update, atomically.
-
-    Raises:
-        OutboxError: it cannot be written.
-    """
-    replace_file(state_folder / UPDATE_NAME, update.to_bytes())

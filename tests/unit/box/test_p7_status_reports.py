@@ -13,7 +13,7 @@ import pytest
 
 from edge.adapters.host.kernel_clock import KernelClock
 from edge.adapters.state.key_files import load_box_keys, load_box_public_keys
-from edge.adapters.state.last_update import UPDATE_NAME, LastUpdate, keep_last_update
+from edge.adapters.state.last_update import UPDATE_NAME, LastUpdate
 from edge.adapters.state.list_counters import COUNTERS_NAME, LastBundle, ListCounters
 from edge.adapters.state.status_counter import STATUS_COUNTER_NAME
 from edge.box.status_reports import RHYTHM_S, Readings, Running, StatusReports
@@ -90,9 +90,8 @@ def test_the_first_statement_names_all_that_is_in_use(
     last = LastBundle(counter=41, sha256="ab" * 32)
     counters = ListCounters(lists={"stolen": last, "no-longer-named": last})
     (made.state / COUNTERS_NAME).write_bytes(counters.to_bytes())
-    keep_last_update(
-        made.state, LastUpdate(target="9.9.9", outcome="rolled-back", at="2026-11-29T12:00:00.000Z")
-    )
+    last_update = LastUpdate(target="9.9.9", outcome="rolled-back", at="2026-11-29T12:00:00.000Z")
+    (made.state / UPDATE_NAME).write_bytes(last_update.to_bytes())
 
     (said,) = box.after(0)
 
@@ -133,8 +132,8 @@ CHANGES: dict[str, Callable[[Reported, RealSite], Any]] = {
     "list": lambda _, made: (made.state / COUNTERS_NAME).write_bytes(
         ListCounters(lists={"stolen": LastBundle(counter=1, sha256="ab" * 32)}).to_bytes()
     ),
-    "update": lambda _, made: keep_last_update(
-        made.state, LastUpdate(target="2.0", outcome="failed", at="2026-11-29T12:00:00.000Z")
+    "update": lambda _, made: (made.state / UPDATE_NAME).write_bytes(
+        LastUpdate(target="2.0", outcome="failed", at="2026-11-29T12:00:00.000Z").to_bytes()
     ),
 }
 
