@@ -40,7 +40,7 @@ class GateFacts:
         in_force: the policy that was activated on this box, if any.
         history: the policies in force before, newest first.
         live: whether any source is not a recording.
-        trial_keys: whether the box's or an authority's keys are trial keys.
+        trial_keys: whether the box's keys are trial keys (an authority's public key does not say).
         recorded_at: when the recordings were made.
     """
 

@@ -24,7 +24,7 @@ _CERTIFICATE_WORDS = {9: "expired", 10: "expired", 62: "wrong-name", 64: "wrong-
 
 
 class SourceError(Exception):
-    """The source gives no frames; the text is one word of the closed list in `live_camera`."""
+    """The source gives no frames; the text is one word of the closed list in `camera_status`."""
 
 
 def open_source(
