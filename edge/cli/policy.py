@@ -18,7 +18,7 @@ from edge.cli.options import (
 )
 from edge.cli.output import print_json
 from edge.cli.policy_activation import activate, renew
-from edge.errors import ConfigError, PolicyError, UsageError
+from edge.errors import PolicyError, UsageError
 
 if TYPE_CHECKING:
     from edge.formats.signing import SigningKey
@@ -60,6 +60,7 @@ def new(
 
     Example: edge-anpr policy new config/my-street --lang nl
     """
+    from edge.adapters.state.state_folder import written_once
     from edge.formats.identifiers import is_id
     from edge.policy.skeleton import DPIA_FILE, PURPOSE, dpia_skeleton, site_file
     from edge.policy.template import Question, ask_all, template
@@ -98,26 +99,9 @@ def new(
         DPIA_FILE: dpia_skeleton(language, purposes),
     }
     for name, content in contents.items():
-        is_new = _write_new(site / name, content)
+        is_new = written_once(site / name, content)
         typer.echo(text(language, "new.written" if is_new else "new.kept", file=str(site / name)))
     typer.echo(text(language, "new.next", site=str(site)))
-
-
-def _write_new(file: Path, content: str) -> bool:
-    """Write a whole file; False if there is one already, which stays as it is."""
-    from edge.adapters.state.state_folder import disk_full
-    from edge.formats.atomic_files import create_file
-
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        create_file(file, content.encode(), mode=0o644)
-    except FileExistsError:
-        return False
-    except OSError as error:
-        raise disk_full(file, error) or ConfigError(
-            f"{file}: {error.strerror}; name a folder that can be written"
-        ) from None
-    return True
 
 
 @app.command("sign")

@@ -16,13 +16,13 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final
 
-from edge.adapters.state.state_folder import disk_full
+from edge.adapters.state.state_folder import disk_full, written_once
 from edge.errors import ConfigError, KeyFileError, UsageError
 from edge.fleet.certificates import CertificateAuthority
 from edge.fleet.codes import CodeDigests
 from edge.fleet.folder import CONFIG_FILE, INVENTORY_FILES, SERVER_NAME, FleetFolder
 from edge.fleet.register import FleetRegister
-from edge.formats.atomic_files import create_file, sync_folder
+from edge.formats.atomic_files import sync_folder
 from edge.formats.enrolment import CA_FILE, IDENTITY_FILE, ca_digest
 from edge.formats.identifiers import is_id
 from edge.policy.skeleton import CAMERA, DPIA_FILE, dpia_skeleton
@@ -116,12 +116,12 @@ def make_fleet(
     files = [
         name
         for name, text in _files(authority, host)
-        if not _has(path, name) and _written(path / name, text)
+        if not _has(path, name) and written_once(path / name, text)
     ]
     fleet = FleetFolder.open(path)
     if not fleet.templates.exists():
         for name, text in _template(host):
-            _written(draft / name, text)
+            written_once(draft / name, text)
             files.append(name)
         _moved(draft, fleet.templates)
     for folder in (fleet.boxes, fleet.path / "sites"):
@@ -211,16 +211,3 @@ def _moved(draft: Path, folder: Path) -> None:
         raise disk_full(folder, error) or ConfigError(
             f"{folder}: {error.strerror}; {cure}"
         ) from None
-
-
-def _written(file: Path, text: str) -> bool:
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        create_file(file, text.encode(), mode=0o644)
-    except FileExistsError:
-        return False
-    except OSError as error:
-        raise disk_full(file, error) or ConfigError(
-            f"{file}: {error.strerror}; name a folder that can be written"
-        ) from None
-    return True

@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from edge.errors import OutboxError
+from edge.errors import ConfigError, OutboxError
 from edge.formats.atomic_files import create_file, write_file
 from edge.formats.regular_files import open_regular_file
 
@@ -207,6 +207,27 @@ def new_file(path: Path, content: bytes, *, mode: int = 0o600) -> None:
         raise OutboxError(f"{path}: exists already; name another file") from None
     except OSError as error:
         raise storage_error(path, error) from error
+
+
+def written_once(file: Path, text: str) -> bool:
+    """Write a text that everybody may read; False if the file is there already, and stays so.
+
+    Its folder is created.
+
+    Raises:
+        OutboxError: `E_DISK_FULL`: there is no room for it.
+        ConfigError: it cannot be written.
+    """
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        create_file(file, text.encode(), mode=0o644)
+    except FileExistsError:
+        return False
+    except OSError as error:
+        raise disk_full(file, error) or ConfigError(
+            f"{file}: {error.strerror}; name a folder that can be written"
+        ) from None
+    return True
 
 
 def disk_full(path: Path, error: OSError) -> OutboxError | None:
