@@ -232,7 +232,9 @@ def _examine_camera(
         status = camera.status()
         return None if status is None else status.problem
 
-    measured = measure_camera(camera, models.detector, lines, reader=models.reader, problem=problem)
+    measured = measure_camera(
+        camera, models.detector, lines, models.threshold, reader=models.reader, problem=problem
+    )
     found = [
         of_camera(camera.name, measured),
         of_turn(camera.name, measured),

@@ -6,6 +6,8 @@ import itertools
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from datetime import timezone
 from functools import cache
 from pathlib import Path
 
@@ -13,10 +15,12 @@ import av
 import numpy as np
 import pytest
 
+from edge.adapters.cameras.guarded_camera import GuardedCamera
 from edge.adapters.host.kernel_clock import KernelClock
 from edge.adapters.host.machine import Load, Machine, load, machine
 from edge.adapters.models.loading import PlateModels, load_plate_models
 from edge.adapters.models.weights import Manifest
+from edge.box.doctor import _examine_camera
 from edge.box.findings import (
     CameraMeasurement,
     DoctorFinding,
@@ -42,9 +46,10 @@ from edge.domain.imaging import (
     without_duplicates,
 )
 from edge.domain.reading import PlateReading, fuse
+from edge.domain.schedule import Hours, Schedule
 from edge.errors import CameraError
 from edge.privacy.redaction import aiming_still
-from tests.support.fakes import STARTED, PartDetector
+from tests.support.fakes import STARTED, PartDetector, reading_of
 from tests.support.product import CLIPS
 
 LINE = Line((0.0, 0.6), (1.0, 0.6))
@@ -221,13 +226,37 @@ class OnePlate:
 
 
 def test_a_camera_is_checked_and_its_still_has_no_unmasked_pixel() -> None:
-    measured = measure_camera(OnePlate(), PartDetector(), [LINE])
+    measured = measure_camera(OnePlate(), PartDetector(), [LINE], 0.4)
 
     assert measured.per_second == pytest.approx(20)
     assert measured.size == (640, 480)
     assert {width for width, _ in measured.widths} == {100}
     assert measured.still is not None
     assert type(measured.still).__name__ == "RedactedImage"
+
+
+class Lamps(PartDetector):
+    """A detector that finds only what it takes for a lamp or a badge."""
+
+    def detect(self, pixels: Pixels, region: Box | None = None) -> tuple[Detection, ...]:
+        return tuple(replace(one, score=0.2) for one in super().detect(pixels, region))
+
+
+class NoReader:
+    def read(self, patches: Sequence[PlatePatch]) -> tuple[PlateReading, ...]:
+        return tuple(reading_of("") for _ in patches)
+
+
+def test_what_the_box_takes_for_no_plate_is_not_measured_as_one() -> None:
+    weights = load_plate_models(Manifest.load(environment={}))
+    models = replace(weights, detector=Lamps(), reader=NoReader(), threshold=0.4)
+    hours = Schedule(timezone.utc, ((Hours(0, 1440),),) * 7)
+
+    found = _examine_camera(GuardedCamera(OnePlate(), hours), models, [LINE], None)
+
+    assert [one.text for one in found if one.about == "plates cam-1"] == [
+        "no plate was found during the check; run it again while a vehicle passes"
+    ]
 
 
 # --- everything ends --------------------------------------------------------------------------
@@ -254,17 +283,24 @@ def test_a_camera_that_gives_no_frame_is_given_up_with_its_problem() -> None:
 
     with pytest.raises(CameraError, match="refuses the connection"):
         measure_camera(
-            SilentCamera(0), PartDetector(), [], problem=lambda: problem, first_frame_s=0.2
+            SilentCamera(0),
+            PartDetector(),
+            [],
+            0.4,
+            problem=lambda: problem,
+            first_frame_s=0.2,
         )
     with pytest.raises(CameraError, match=r"no frame in 0 s") as silent:
-        measure_camera(SilentCamera(0), PartDetector(), [], first_frame_s=0.2)
+        measure_camera(SilentCamera(0), PartDetector(), [], 0.4, first_frame_s=0.2)
 
     assert silent.value.code == "E_CAMERA_SILENT"
     assert time.monotonic() - started < 10
 
 
 def test_a_camera_that_stalls_is_measured_by_the_frames_before() -> None:
-    measured = measure_camera(SilentCamera(4), PartDetector(), [], measure_s=2, first_frame_s=2)
+    measured = measure_camera(
+        SilentCamera(4), PartDetector(), [], 0.4, measure_s=2, first_frame_s=2
+    )
 
     assert measured.frames == 4
 
