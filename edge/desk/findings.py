@@ -22,7 +22,6 @@ import hashlib
 import hmac
 import secrets
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from typing import Annotated, Any, ClassVar, Final, Literal
 
 from pydantic import Field, ValidationError, model_validator
@@ -39,7 +38,7 @@ from edge.formats.canonical import NotCanonicalError, canonical_model, parse_can
 from edge.formats.identifiers import Base64, HitId, Id, KeyId, Sha256
 from edge.formats.signing import PublicKey, Signature, SigningKey, sign, signed_bytes, verify
 from edge.formats.strict import StrictMessage
-from edge.formats.timestamps import UtcText, parse_utc
+from edge.formats.timestamps import UtcText
 
 TYPING_KEY_BYTES = 32
 """Of a typing key, of the secret of the desk's folder, and of the random key of a case."""
@@ -245,16 +244,15 @@ def _base64(content: bytes) -> str:
 
 
 def verify_findings(
-    payloads: Sequence[bytes],
-    keys: Sequence[FindingKey] | Mapping[str, Sequence[FindingKey]],
-    revoked: Mapping[str, datetime] | None = None,
+    payloads: Sequence[bytes], keys: Sequence[FindingKey] | Mapping[str, Sequence[FindingKey]]
 ) -> list[DeskFinding]:
     """Verify all findings on one hit, oldest first: signatures, and that each names the one before.
+
+    Whether a key was revoked before, the desk's log says (`court.people_checks`).
 
     Args:
         payloads: all findings on the hit.
         keys: that may have signed; by person: each must have signed with her own.
-        revoked: when keys were revoked, by id; what one has signed afterwards is refused.
 
     Raises:
         AccessError: `E_FINDING`.
@@ -271,13 +269,6 @@ def verify_findings(
                 code="E_FINDING",
             )
         finding = verify_finding(payload, key)
-        end = (revoked or {}).get(key.key_id)
-        if end is not None and end < parse_utc(finding.decided_at):
-            raise AccessError(
-                f"finding {finding.number} on hit {finding.hit_id}: key {key.key_id} was revoked "
-                "before it was decided; it proves nothing",
-                code="E_FINDING",
-            )
         before = found[-1] if found else None
         wanted = (len(found) + 1, None if before is None else before.sha256())
         if (finding.number, finding.predecessor) != wanted or (

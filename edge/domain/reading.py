@@ -178,7 +178,7 @@ _MAX_FUSED = 48
 
 
 def fuse(
-    readings: Sequence[PlateReading], *, temperature: float = 1.0, form_escape: float = FORM_ESCAPE
+    readings: Sequence[PlateReading], *, form_escape: float = FORM_ESCAPE
 ) -> PlateConsensus | None:
     """Fuse all readings of one vehicle into a consensus.
 
@@ -194,8 +194,6 @@ def fuse(
 
     Args:
         readings: of one vehicle and one reader, in any order. Only the best 48 are used.
-        temperature: divides the log scores (temperature scaling), above 0; a value above 1 makes
-            the consensus less confident.
         form_escape: how probable a text without a form of its country is, against one with a
             form; 1 takes the forms out of the choice of the best candidate.
 
@@ -203,11 +201,10 @@ def fuse(
         Up to `MAX_HYPOTHESES` hypotheses, or None if no reading has a character.
 
     Raises:
-        ValueError: `temperature` or `form_escape` is not positive, or the readings come from
-            different readers.
+        ValueError: `form_escape` is not positive, or the readings come from different readers.
     """
-    if temperature <= 0 or form_escape <= 0:
-        raise ValueError("temperature and form_escape must be above 0")
+    if form_escape <= 0:
+        raise ValueError("form_escape must be above 0")
     if not readings:
         return None
     if len({(r.alphabet, r.pad, r.slots.shape) for r in readings}) > 1:
@@ -233,8 +230,7 @@ def fuse(
     logs = np.array(
         [*(score for _, score in ranked), scorer.other_texts_score(list(scores), ranked[0][1])]
     )
-    logs = (logs - logs.max()) / temperature
-    *odds, other_odds = (float(one) for one in np.exp(logs))
+    *odds, other_odds = (float(one) for one in np.exp(logs - logs.max()))
     texts = (spelled[text] for text, _ in ranked)
     region, share = _region(votes)
     certain = region if share >= CERTAIN_REGION else None

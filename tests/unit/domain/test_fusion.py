@@ -17,8 +17,8 @@ from tests.support.fakes import noise_reading, reading_of
 texts = st.text(alphabet=ALPHABET, min_size=1, max_size=10)
 
 
-def fused(*readings: PlateReading, temperature: float = 1.0) -> PlateConsensus:
-    consensus = fuse(readings, temperature=temperature)
+def fused(*readings: PlateReading) -> PlateConsensus:
+    consensus = fuse(readings)
     assert consensus is not None
     return consensus
 
@@ -227,12 +227,6 @@ def test_readings_of_different_readers_are_refused() -> None:
         fuse([reading_of("1ABC123"), other])
 
 
-@pytest.mark.parametrize("temperature", [0.0, -1.0])
-def test_a_temperature_that_is_not_positive_is_refused(temperature: float) -> None:
-    with pytest.raises(ValueError, match="temperature"):
-        fuse([reading_of("1ABC123")], temperature=temperature)
-
-
 @given(texts, st.integers(1, 6))
 @settings(max_examples=60, deadline=None)
 def test_clear_readings_of_any_text_give_that_text(text: str, frames: int) -> None:
@@ -254,19 +248,6 @@ def test_hypotheses_are_ranked_and_distinct_and_independent_of_the_order_of_read
     assert len({h.text for h in consensus.hypotheses}) == len(probabilities)
     backwards = fused(*reversed(readings))
     assert backwards.posterior == pytest.approx(consensus.posterior, abs=1e-6)
-
-
-@given(texts, st.floats(0.4, 0.95), st.floats(1.1, 4.0))
-@settings(max_examples=40, deadline=None)
-def test_a_higher_temperature_never_raises_the_posterior(
-    text: str, sure: float, temperature: float
-) -> None:
-    reading = reading_of(text, sure=sure)
-    cold = fused(reading)
-    if cold.posterior < 0.5:  # a higher temperature may raise a posterior below 1 / n
-        return
-
-    assert fused(reading, temperature=temperature).posterior <= cold.posterior + 1e-9
 
 
 @given(texts, st.floats(0.8, 0.99))
