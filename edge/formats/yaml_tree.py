@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Final
 
 import yaml
 from yaml.composer import Composer
@@ -138,12 +139,7 @@ def _compose(text: str, file: Path, *, empty_is_mapping: bool = False) -> Node:
             [str(Problem(file, error.line, error.column, (), error.message))]
         ) from None
     except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        line, column = (mark.line + 1, mark.column + 1) if mark is not None else (1, 1)
-        message = f"not YAML: {error.problem}; correct it"
-        if "single document" in (error.context or ""):
-            message = "a second document begins here (---); one file holds one"
-        raise MistakesError([str(Problem(file, line, column, (), message))]) from None
+        raise MistakesError([str(_explained(error, text, file))]) from None
     except yaml.reader.ReaderError as error:
         raise MistakesError([_unseen_in_file(text, int(error.position), file)]) from None
     except (ValueError, OverflowError):  # escapes and versions that are out of bounds
@@ -155,6 +151,48 @@ def _compose(text: str, file: Path, *, empty_is_mapping: bool = False) -> Node:
             return MappingNode("tag:yaml.org,2002:map", [], mark, mark)
         raise ConfigError(f"{file}: empty; `edge-anpr schema` shows its fields")
     return root
+
+
+_CURES: Final = (
+    (r"found character '\t'", "indent with spaces, not with tabs"),
+    ("cannot start any token", "put a text that begins with this character in quotes"),
+    (
+        "mapping values are not allowed",
+        "indent as above, write a space behind each colon above, or put a text with `: ` in quotes",
+    ),
+    ("expected <block end>", "indent as above, and close each quote and bracket above"),
+    ("could not find expected ':'", "write `key: value`, with a space behind the colon"),
+    ("unknown escape character", "put a text with a backslash in single quotes"),
+    ("expected ',' or", "check the commas, and close the bracket"),
+    ("unexpected end of stream", "close the quote that begins here"),
+)
+"""Parts of what PyYAML says, and what to do then."""
+
+_BEGINS: Final = ("could not find expected ':'", "unexpected end of stream")
+"""Errors whose cause is where the broken part begins, not where reading it ended."""
+
+_ODD_INDENT: Final = re.compile(r"^[ \t]*([^\S \t\r\n])", re.MULTILINE)
+
+
+def _explained(error: yaml.MarkedYAMLError, text: str, file: Path) -> Problem:
+    """What is wrong and its cure; the text of the file is never repeated."""
+    odd = _ODD_INDENT.search(text)
+    if odd is not None:
+        code = code_point(odd[1])
+        line = text.count("\n", 0, odd.start(1)) + 1
+        message = f"not YAML: begins with a space of another kind ({code}); use ordinary spaces"
+        return Problem(file, line, 1, (), message)
+    said = error.problem or ""
+    mark = error.problem_mark or error.context_mark
+    if any(part in said for part in _BEGINS):
+        mark = error.context_mark or mark
+    line, column = (mark.line + 1, mark.column + 1) if mark is not None else (1, 1)
+    if "single document" in (error.context or ""):
+        message = "a second document begins here (---); one file holds one"
+        return Problem(file, line, column, (), message)
+    cures = (cure for part, cure in _CURES if part in said)
+    message = f"not YAML: {said}; {next(cures, 'correct it')}"
+    return Problem(file, line, column, (), message)
 
 
 def _root(text: str) -> Node | None:

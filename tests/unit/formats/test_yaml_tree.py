@@ -10,8 +10,9 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from yaml.nodes import MappingNode, Node, SequenceNode
 
+from edge.errors import ConfigError
 from edge.formats import yaml_tree
-from edge.formats.yaml_tree import _FastLoader, _plain, _StrictLoader
+from edge.formats.yaml_tree import _FastLoader, _plain, _StrictLoader, read_tree
 from tests.support.product import REPOSITORY
 
 needs_libyaml = pytest.mark.skipif(
@@ -82,3 +83,28 @@ def test_without_libyaml_the_same_is_read(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(yaml_tree, "WITH_LIBYAML", False)
 
     assert yaml_tree.read_tree(text, FILES[0])[1] == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "cure"),
+    [
+        ("a:\n\tb: 1\n", 2, "indent with spaces, not with tabs"),
+        ("a:\n  b: 1\n\xa0\xa0c: 2\n  d: 3\n", 3, "(U+00A0 NO-BREAK SPACE); use ordinary spaces"),
+        ("a:\n  port:8883\n  tls: {}\n", 3, "write a space behind each colon above"),
+        ("a:\n  b: 1\n  port:8883\n  tls: {}\n", 3, "with a space behind the colon"),
+        ("a:\n  b: 1\n   c: 2\n", 3, "indent as above"),
+        ("a: b: c\n", 1, "or put a text with `: ` in quotes"),
+        ("a:\n  b: 1\n c: 2\n", 3, "indent as above"),
+        ("a: @home\n", 1, "put a text that begins with this character in quotes"),
+        ('a: 1\nb: "open\nc: 2\n', 2, "close the quote that begins here"),
+        ('a: "open\nb: "x"\n', 2, "close each quote"),
+        ("a: [1, 2\nb: 3\n", 2, "close the bracket"),
+        ('a: "C:\\data"\n', 1, "in single quotes"),
+    ],
+)
+def test_a_common_slip_is_named_at_its_line_with_its_cure(text: str, line: int, cure: str) -> None:
+    with pytest.raises(ConfigError) as refused:
+        read_tree(text, Path("site.yaml"))
+
+    assert refused.value.message.startswith(f"site.yaml:{line}:")
+    assert cure in refused.value.message
