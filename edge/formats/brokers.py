@@ -47,6 +47,17 @@ def parse_address(text: str, port: int) -> BrokerAddress:
     return BrokerAddress(host.removeprefix("[").removesuffix("]").lower(), int(number))
 
 
+def without_port(host: str) -> str:
+    """The host, unless a port follows it; only an IPv6 address has colons, two or more.
+
+    Raises:
+        ValueError: a port follows it.
+    """
+    if host.count(":") == 1:
+        raise ValueError("must be the name or address of a host alone; write the port in `port`")
+    return host
+
+
 def broker_of(site: str, addresses: Sequence[BrokerAddress]) -> BrokerAddress:
     """The broker whose weight for the site is the greatest.
 

@@ -63,10 +63,10 @@ def _explain(detail: ErrorDetails, model: type[BaseModel]) -> str:
     name = str(location[-1]) if location else ""
     if kind == "extra_forbidden":
         return _INLINE_CREDENTIAL if name == "password" else _unknown_key(name, model, location)
-    if kind == "missing" and isinstance(location[-1], int):
-        return f"must have {location[-1] + 1} values or more"
     if kind == "missing":
-        return f"{name!r} is missing; add it"
+        return _missing(location[-1])
+    if kind == "model_type" and location:
+        return f"must hold keys with values; known here: {_listed(model, location)}"
     if kind == "string_pattern_mismatch" and context["pattern"] in FORMS:
         return FORMS[context["pattern"]]
     template = _MESSAGES.get(kind)
@@ -120,13 +120,22 @@ _MESSAGES = {
 }
 
 
+def _missing(step: int | str) -> str:
+    if isinstance(step, int):
+        return f"must have {step + 1} values or more"
+    return f"{step!r} is missing; add it"
+
+
 def _unknown_key(name: str, model: type[BaseModel], location: Location) -> str:
-    known = sorted(_known_keys(model, location[:-1]))
-    near = nearest(name, known)
+    near = nearest(name, _known_keys(model, location[:-1]))
     if near is not None:
         return f"unknown key; did you mean {near!r}?"
     quoted = f" {name!r}" if QUOTABLE.fullmatch(name) else ""
-    return f"unknown key{quoted}; known here: {', '.join(known)}"
+    return f"unknown key{quoted}; known here: {_listed(model, location[:-1])}"
+
+
+def _listed(model: type[BaseModel], location: Location) -> str:
+    return ", ".join(sorted(_known_keys(model, location)))
 
 
 @cache

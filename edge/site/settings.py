@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field
 
-from edge.formats.brokers import BrokerAddress, broker_of, parse_address
+from edge.formats.brokers import BrokerAddress, broker_of, parse_address, without_port
 from edge.formats.identifiers import Id
 from edge.formats.problems import Location
 from edge.formats.strict import Strict
@@ -56,7 +56,8 @@ EnvironmentName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,99}$")
 UserName = Annotated[SeenText, Field(min_length=1, max_length=200)]
 
 
-HostName = Annotated[str, Field(pattern=r"^[A-Za-z0-9._:-]{1,253}$"), AfterValidator(wording.seen)]
+TlsName = Annotated[str, Field(pattern=r"^[A-Za-z0-9._:-]{1,253}$"), AfterValidator(wording.seen)]
+HostName = Annotated[TlsName, AfterValidator(without_port)]
 
 
 class _NetworkCamera(Strict):
@@ -80,7 +81,7 @@ class _NetworkCamera(Strict):
         description="PEM file of the authorities, or of the camera's own certificate, that rtsps "
         "or https trusts; left out: the system's.",
     )
-    tls_name: HostName | None = Field(
+    tls_name: TlsName | None = Field(
         default=None,
         description="The name in the camera's certificate, if it differs from the address.",
     )

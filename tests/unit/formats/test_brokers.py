@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.formats.brokers import BrokerAddress, broker_of, parse_address
+from edge.formats.brokers import BrokerAddress, broker_of, parse_address, without_port
 
 THREE = tuple(BrokerAddress(f"mqtt-{number}.example", 8883) for number in (1, 2, 3))
 MANY = [f"street-{number}" for number in range(3000)]
@@ -64,3 +64,14 @@ def test_a_port_that_is_not_digits_is_refused(port: str) -> None:
 def test_an_address_is_host_and_port(text: str, host: str, port: int, shown: str) -> None:
     address = parse_address(text, 1883)
     assert (address.host, address.port, str(address)) == (host, port, shown)
+
+
+@pytest.mark.parametrize("host", ["mqtt.example", "192.0.2.1", "::1", "2001:db8::1", "fe80::1"])
+def test_a_host_alone_has_no_port(host: str) -> None:
+    assert without_port(host) == host
+
+
+@pytest.mark.parametrize("host", ["mqtt.example:8883", "192.0.2.1:1883", "mqtt:"])
+def test_a_port_behind_a_host_is_refused(host: str) -> None:
+    with pytest.raises(ValueError, match="port"):
+        without_port(host)
