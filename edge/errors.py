@@ -636,8 +636,9 @@ CODES: Mapping[str, Meaning] = {
     ),
     "E_ANCHOR": Meaning(
         8,
-        "the anchor of the audit log, outside the state folder, is missing or damaged; restore it, "
-        "or start again as a new box with another id",
+        "the anchor of the audit log, outside the state folder, is missing, damaged or of another "
+        "box; restore it, correct `site` and `box` in `site.yaml`, or start again as a new box "
+        "with another id",
     ),
     "E_AUDIT": Meaning(
         8,

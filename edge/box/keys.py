@@ -30,7 +30,8 @@ def load_own_keys(folders: BoxFolders) -> BoxKeys:
     if (keys.site, keys.box) != (folders.site, folders.box):
         raise KeyFileError(
             f"{folders.keys}: these are the keys of box {keys.box} at {keys.site}, not of "
-            f"{folders.box} at {folders.site}; make keys for this box with `edge-anpr keys new`"
+            f"{folders.box} at {folders.site}; correct `site` and `box` in site.yaml, or make keys "
+            "for this box with `edge-anpr keys new`"
         )
     return keys
 

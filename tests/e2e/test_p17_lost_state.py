@@ -513,6 +513,17 @@ def test_p17_a_first_start_file_that_cannot_be_deleted_is_named_with_its_cure(bo
     assert refusal(box) is None
 
 
+def test_p17_another_box_id_in_site_yaml_is_named_before_anyone_restores_an_anchor(
+    box: Town,
+) -> None:
+    site = box.made.folder / "site.yaml"
+    site.write_text(site.read_text().replace(BOX, "box-9"))
+    done = verb("run", "--site", box.made.folder, "--source", CLIP, "--drain", "0")
+    assert [line.split(": ")[1] for line in done.error_lines] == [ANCHOR], done.err
+    assert "of another box than site.yaml names; correct `site` and `box` there" in done.err
+    assert "start again" not in done.err
+
+
 def test_p17_the_status_does_not_call_a_box_free_that_lost_its_order(shut_box: Town) -> None:
     status = ("suspend", "status", "--site", shut_box.made.folder)
     assert "suspended: the cameras stay shut" in verb(*status).out

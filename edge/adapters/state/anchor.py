@@ -92,6 +92,12 @@ class Anchor:
                 return found[0]
             if self.may_begin:
                 return None
+        if len(found) == 1 and found[0].origin != origin:
+            raise AuditError(
+                f"{self.file}: of another box than site.yaml names; correct `site` and `box` "
+                "there, or folders.keyring",
+                code="E_ANCHOR",
+            )
         raise AuditError(
             f"{self.file}: damaged, or of other keys than this box has; restore it from a copy, "
             f"{NEW_BOX_CURE}",
