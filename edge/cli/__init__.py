@@ -114,8 +114,9 @@ def options(
 
 def main(arguments: list[str] | None = None) -> None:
     """Run one command line in this process and exit with its status."""
-    from edge.adapters.host.machine import forbid_core_dumps
+    from edge.adapters.host.machine import forbid_core_dumps, open_standard_streams
 
+    open_standard_streams()
     forbid_core_dumps()
     # SIGTERM from the service manager stops the program in the same way as Ctrl-C.
     signal.signal(signal.SIGTERM, signal.default_int_handler)

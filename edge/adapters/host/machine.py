@@ -1,4 +1,4 @@
-"""Facts about this machine: processors, disk space, swap; and forbids core dumps."""
+"""Facts about this machine: processors, disk space, swap; core dumps and standard streams."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import ctypes
 import os
 import resource
 import shutil
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -89,6 +90,21 @@ def machine(state_folder: Path, swaps: Path = SWAPS) -> Machine:
         swaps=_on_disk(swaps),
         leaves_cores=resource.getrlimit(resource.RLIMIT_CORE)[0] != 0 and _dumpable(),
     )
+
+
+def open_standard_streams() -> None:
+    """Open the null device in place of each standard stream that is closed.
+
+    Otherwise the next file gets the number of the stream, and what libraries print there would be
+    written into it.
+    """
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # gets the lowest number that is free
+            mode = "r" if number == 0 else "w"
+            setattr(sys, name, os.fdopen(number, mode, encoding="utf-8", closefd=False))
 
 
 def forbid_core_dumps() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -104,3 +105,34 @@ def test_p8_a_crash_leaves_no_core_dump() -> None:
         check=True,
     )
     assert done.stdout.strip() == "(0, 0) 0"
+
+
+CLOSED = """\
+import os
+import edge.cli
+from edge.errors import ConfigError
+
+@edge.cli.app.command()
+def boom(file: str) -> None:
+    with open(file, "wb") as kept:
+        for stream in (1, 2):
+            os.write(stream, b"what a library prints")
+        kept.write(b"kept")
+    print("an answer")
+    raise ConfigError("refused")
+
+edge.cli.main(["boom", os.environ["KEPT"]])
+"""
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_a_closed_standard_stream_gives_its_number_to_no_file(closed: str, tmp_path: Path) -> None:
+    kept = tmp_path / "kept"
+    done = subprocess.run(
+        ["sh", "-c", f'exec "$0" -c "$1" {closed}', sys.executable, CLOSED],
+        env={**environment(), "KEPT": str(kept)},
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == ExitCode.CONFIG
+    assert kept.read_bytes() == b"kept"
