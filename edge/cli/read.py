@@ -17,7 +17,8 @@ from edge.cli.options import JsonOption, SecondLookOption
 from edge.cli.output import print_json
 from edge.cli.redact import is_picture, outlined_preview, regular_file
 from edge.domain.reveal import RevealLevel
-from edge.errors import CameraError, EdgeError, RedactionError, UsageError
+from edge.errors import CameraError, EdgeError, UsageError
+from edge.formats.atomic_files import unwritable
 
 if TYPE_CHECKING:
     from edge.adapters.models.loading import PlateModels
@@ -311,7 +312,7 @@ def _write_pictures(
         try:
             path.write_bytes(encoded)
         except OSError as error:
-            raise RedactionError(f"{path}: cannot be written ({error.strerror})") from None
+            raise unwritable(path, error) from None
         written.append(path)
     return written
 

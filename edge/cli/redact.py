@@ -20,8 +20,8 @@ from edge.cli.output import print_json
 from edge.cli.redact_place import FORMATS, load_detector, polygons, write_place
 from edge.domain.reveal import MaskMethod, RevealLevel
 from edge.domain.wheel import WheelSide
-from edge.errors import CameraError, RedactionError, UsageError
-from edge.formats.atomic_files import write_file
+from edge.errors import CameraError, UsageError
+from edge.formats.atomic_files import unwritable, write_file
 from edge.formats.plurals import quantity
 
 if TYPE_CHECKING:
@@ -376,7 +376,7 @@ def _write_picture(picture: RedactedImage, out: Path) -> None:
     try:
         write_file(out, encoded)
     except OSError as error:
-        raise RedactionError(f"{out}: cannot be written ({error.strerror})") from None
+        raise unwritable(out, error) from None
 
 
 def _with_progress(camera: RecordedCamera) -> Iterator[Frame]:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import typer
 
 from edge.cli.output import print_json
-from edge.errors import RedactionError, UsageError
-from edge.formats.atomic_files import write_file
+from edge.errors import UsageError
+from edge.formats.atomic_files import unwritable, write_file
 
 if TYPE_CHECKING:
     from edge.box.place_preview import PlacePreview
@@ -78,12 +78,12 @@ def write_place(made: PlacePreview, out: Path, *, as_json: bool) -> None:
     """Write the still, and print what the policy needs and what a person must do first.
 
     Raises:
-        RedactionError: it cannot be written.
+        OutboxError: it cannot be written.
     """
     try:
         write_file(out, made.jpeg)
     except OSError as error:
-        raise RedactionError(f"{out}: cannot be written ({error.strerror})") from None
+        raise unwritable(out, error) from None
     if as_json:
         result = {
             "out": str(out),

@@ -5,7 +5,8 @@ folder is synced, so that the new name is on disk too when the function returns.
 is created with its final mode: other users can never read it, not even for a moment. The file of
 `create_file` has no name until it is complete, so that a killed process leaves nothing behind.
 
-The functions raise `OSError`; adapters turn it into an error with a cure.
+The functions raise `OSError`; adapters turn it into an error with a cure, `unwritable` does so for
+files that a user named.
 """
 
 from __future__ import annotations
@@ -19,8 +20,20 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, Final
 
+from edge.errors import OutboxError
+
 _STRAY: Final = re.compile(r"new|[0-9a-f]{8}")
 """The last part of a temporary name."""
+
+DISK_FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+
+
+def unwritable(file: Path, error: OSError) -> OutboxError:
+    """The error of one line for a file that a user named and that cannot be written."""
+    reason = error.strerror or type(error).__name__
+    if error.errno in DISK_FULL:
+        return OutboxError(f"{file}: {reason}; free disk space", code="E_DISK_FULL")
+    return OutboxError(f"{file}: cannot be written ({reason}); check path and permissions")
 
 
 def write_file(file: Path, content: bytes, *, mode: int = 0o600, sole_writer: bool = False) -> None:

@@ -4,6 +4,7 @@ import os
 import shutil
 import socket
 from collections.abc import Callable
+from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
 
@@ -215,6 +216,24 @@ def test_an_unwritable_output_is_a_usage_error(name: str, recording: Path, tmp_p
     assert done.status == 2
     assert len(done.error_lines) == 1
     assert "OUT" in done.error_lines[0]
+
+
+def test_a_full_disk_is_named_with_its_cure_and_leaves_no_file(
+    recording: Path, picture: Path, small_disk: Path
+) -> None:
+    with suppress(OSError), (small_disk / "ballast").open("wb", buffering=0) as ballast:
+        while True:
+            ballast.write(bytes(4096))
+
+    masked, still = small_disk / "masked.mp4", small_disk / "masked.png"
+    for given, out in ((recording, masked), (picture, still)):
+        done = product("redact", given, out)
+
+        assert done.status == 8
+        assert done.error_lines == [
+            f"error: E_DISK_FULL: {out}: No space left on device; free disk space"
+        ]
+    assert [one.name for one in small_disk.iterdir()] == ["ballast"]
 
 
 def test_an_unknown_level_is_a_usage_error(recording: Path, tmp_path: Path) -> None:

@@ -17,7 +17,8 @@ from typing_extensions import Self
 
 from edge.adapters.cameras.recordings import open_regular
 from edge.adapters.cameras.stream_choice import choose_stream
-from edge.errors import RedactionError
+from edge.errors import EdgeError, RedactionError
+from edge.formats.atomic_files import unwritable
 from edge.privacy.redaction import MASK_GREY, RedactedImage
 
 TIME_BASE = Fraction(1, 60_000)
@@ -60,7 +61,8 @@ class MaskedRecording:
         codec: one of `CODECS`; None: the first that this FFmpeg can encode.
 
     Raises:
-        RedactionError: unknown suffix, the folder cannot be written, or the encoder fails.
+        RedactionError: unknown suffix, or the encoder fails.
+        OutboxError: the folder cannot be written.
     """
 
     def __init__(
@@ -112,6 +114,7 @@ class MaskedRecording:
         Raises:
             TypeError: `image` is anything but a `RedactedImage`.
             RedactionError: the size differs from the first picture's, or the encoder fails.
+            OutboxError: the file cannot be written.
         """
         if type(image) is not RedactedImage:
             raise TypeError("only a RedactedImage is ever written to a recording")
@@ -159,6 +162,7 @@ class MaskedRecording:
         except (av.error.FFmpegError, OSError) as error:
             raise self._unwritable(error) from None
 
-    def _unwritable(self, error: Exception) -> RedactionError:
-        reason = getattr(error, "strerror", None) or type(error).__name__
-        return RedactionError(f"{self._path}: cannot be written ({reason})")
+    def _unwritable(self, error: Exception) -> EdgeError:
+        if isinstance(error, OSError):
+            return unwritable(self._path, error)
+        return RedactionError(f"{self._path}: cannot be encoded ({type(error).__name__})")

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from edge.errors import ConfigError, OutboxError
-from edge.formats.atomic_files import create_file, write_file
+from edge.formats.atomic_files import DISK_FULL, create_file, write_file
 from edge.formats.regular_files import open_regular_file
 
 # Wide enough for any pid; rewritten in place, so that it works on a full disk.
@@ -232,7 +232,7 @@ def written_once(file: Path, text: str) -> bool:
 
 def disk_full(path: Path, error: OSError) -> OutboxError | None:
     """The error `E_DISK_FULL` if a system error says that there is no room; else None."""
-    if error.errno not in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
+    if error.errno not in DISK_FULL:
         return None
     return OutboxError(f"{path}: {error.strerror}; free disk space", code="E_DISK_FULL")
 
