@@ -36,7 +36,10 @@ def read_password(
         try:
             password = file.read_text(encoding="utf-8").rstrip("\r\n")
         except (OSError, ValueError):  # an error would quote the bytes of a file that is not text
-            raise ConfigError(f"{file}: the password of {owner} cannot be read here") from None
+            raise ConfigError(
+                f"{file}: the password of {owner} cannot be read here; check its mode, and save it "
+                "as UTF-8 text"
+            ) from None
     else:
         return None
     if not password:

@@ -204,7 +204,7 @@ TLS_REFUSALS: dict[str, tuple[Callable[[Tls], BrokerOptions], str]] = {
     ),
     "no client certificate": (
         lambda tls: options(tls.mutual_port, tls=TlsFiles(ca=tls.ours.path)),
-        "set a client certificate that the broker trusts",
+        "set a valid client certificate that the broker trusts",
     ),
     "a client certificate of a stranger": (
         lambda tls: options(
@@ -215,7 +215,7 @@ TLS_REFUSALS: dict[str, tuple[Callable[[Tls], BrokerOptions], str]] = {
                 key=stranger.key,
             ),
         ),
-        "set a client certificate that the broker trusts",
+        "set a valid client certificate that the broker trusts",
     ),
     "TLS to a port without it": (
         lambda tls: options(tls.plain_port, tls=TlsFiles(ca=tls.ours.path)),

@@ -10,6 +10,9 @@ from paho.mqtt.reasoncodes import ReasonCode
 from edge.adapters.broker.options import BrokerOptions
 from edge.errors import PublishError
 
+_WRONG_DATES = frozenset({9, 10})
+"""X509_V_ERR_CERT_NOT_YET_VALID and X509_V_ERR_CERT_HAS_EXPIRED of OpenSSL."""
+
 # Reason codes of MQTT 5, section 2.4.
 _UNSUPPORTED_PROTOCOL_VERSION = 0x84
 _BAD_CLIENT_ID = 0x85
@@ -21,10 +24,15 @@ def unreachable(options: BrokerOptions, error: OSError | ValueError) -> PublishE
     broker, names = f"broker {options.address}", options.names
     if isinstance(error, ssl.SSLCertVerificationError):
         trusted = options.tls.ca if options.tls is not None and options.tls.ca else "the system"
+        dates = error.verify_code in _WRONG_DATES
+        cure = (
+            "renew it, or set this machine's clock"
+            if dates
+            else f"check {names.ca} and {names.host}"
+        )
         return PublishError(
             f"{broker}: its certificate fails the check with the authorities of {trusted} "
-            f"({error.verify_message}); "
-            f"check {names.ca} and {names.host}"
+            f"({error.verify_message}); {cure}"
         )
     if isinstance(error, ssl.SSLError) or (options.tls and isinstance(error, ConnectionResetError)):
         reason = getattr(error, "reason", None) or "connection reset"

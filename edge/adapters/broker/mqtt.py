@@ -413,7 +413,7 @@ class BrokerLink:
         if self._options.tls is not None:
             return PublishError(
                 f"broker {address}: closed the TLS connection before it accepted"
-                f"{self._socket_error}; set a client certificate that the broker trusts in "
+                f"{self._socket_error}; set a valid client certificate that the broker trusts in "
                 f"{self._options.names.certificate} and {self._options.names.key}"
             )
         return PublishError(

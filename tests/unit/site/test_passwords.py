@@ -30,7 +30,7 @@ def test_a_password_comes_from_the_environment_or_from_a_file(tmp_path: Path) ->
     [
         ("MQTT_PASSWORD", None, {}, "--password-env: environment variable MQTT_PASSWORD: holds no"),
         ("MQTT_PASSWORD", None, {"MQTT_PASSWORD": ""}, "MQTT_PASSWORD: holds no password for br"),
-        (None, "missing", {}, "missing: the password of broker cannot be read here"),
+        (None, "missing", {}, "missing: the password of broker cannot be read here; check"),
         (None, "binary", {}, "binary: the password of broker cannot be read here"),
         (None, "empty", {}, "empty: holds no password for broker; set it"),
     ],
