@@ -109,10 +109,13 @@ def _admitted(site: SiteFolder, opened: OpenedSources, *, steady: bool = True) -
         dpia_file=site.resolve(site.policy.dpia.file),
         opened=opened,
     )
-    conditions: list[Condition] = [suspended, gate, state]
     watch = ClockWatch(SystemClock())
+    conditions: list[Condition] = [suspended]
     if steady and opened.live:
-        conditions.append(watch)
+        conditions.append(
+            watch
+        )  # before the gate: what a wrong clock made overdue is not the cause
+    conditions += [gate, state]
     _require_open(conditions, clock)
     keys = load_own_keys(site.box)
     lists = ListStore(

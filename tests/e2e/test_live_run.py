@@ -226,6 +226,17 @@ def test_a_wall_clock_step_ends_list_entries_and_reactivates_none(tmp_path: Path
     refused(again, "E_CLOCK")
 
 
+def test_p1_a_clock_that_was_ahead_is_named_and_not_what_it_made_overdue(
+    tmp_path: Path, never_asked: str
+) -> None:
+    made = live_site(tmp_path, never_asked)
+    activate(made, tmp_path)
+    ahead = {"schema": "edge-anpr/clock/1", "latest": "2040-01-01T00:00:00.000Z"}
+    (made.state / "clock.json").write_text(json.dumps(ahead))
+
+    refused(product("run", "--site", made.folder, env=PASSWORD, timeout_s=60), "E_CLOCK")
+
+
 def test_p1_demo_keys_open_no_live_camera(tmp_path: Path, never_asked: str) -> None:
     made = live_site(tmp_path, never_asked)
     refused(product("run", "--site", made.folder, env=PASSWORD, timeout_s=60), "E_DEMO_KEYS")
