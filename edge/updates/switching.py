@@ -40,6 +40,8 @@ from edge.updates.targets import Kind
 MOST_TRIES: Final = 3
 """How often a trial is begun again after the updater or the machine stopped during it."""
 
+STOPPED: Final = "somebody has stopped the service of the box during the trial"
+
 ORDERED: Final = frozenset({"E_SUSPENDED"})
 """Why a box may be safe after a change in any case: a version that obeys an order works."""
 
@@ -157,7 +159,10 @@ class VersionChanger:
         change = load_journal(self._work).change
         if change is None:
             return None
-        if change.phase == "trial" and self._slots[change.kind].current() != change.after:
+        if change.started and self._service.is_stopped():
+            returning = {"phase": "returning", "why": change.why or STOPPED, "stopped": True}
+            change = change.model_copy(update=returning)
+        elif change.phase == "trial" and self._slots[change.kind].current() != change.after:
             # Killed before the switch. The version before may have run since, so copy again.
             change = change.model_copy(update={"phase": "stopping"})
         return self._taken(change)
@@ -171,7 +176,7 @@ class VersionChanger:
             change, healthy = self._tried(change)
             if healthy:
                 return self._accepted(change)
-        return self._returned(self._noted(change))
+        return self._returned(self._noted(change.model_copy(update={"started": None})))
 
     def _stopped(self, change: VersionChange) -> VersionChange:
         """Stop the box and copy its state.
@@ -198,7 +203,7 @@ class VersionChanger:
             EdgeError: the switch failed, as on a full disk; the version before was started again.
         """
         tries, slot = change.tries + 1, self._slots[change.kind]
-        change = change.model_copy(update={"tries": tries})
+        change = change.model_copy(update={"tries": tries, "started": None})
         if tries > MOST_TRIES:
             why = f"the machine or the updater stopped {MOST_TRIES} times during the trial"
             return change.model_copy(update={"phase": "returning", "why": why}), False
@@ -211,13 +216,13 @@ class VersionChanger:
             if slot.current() != change.after:
                 self._end(change, "failed", error.message, again=True)
             raise
-        self._service.start()
+        change = self._started(change)
         problem = self._unhealthy(change)
         if problem is None:
             return change, True
         stopped = self._service.is_stopped() or None
         if stopped:
-            problem = "somebody has stopped the service of the box during the trial"
+            problem = STOPPED
         log.warning("%s: %s; the box goes back", change.name, problem)
         returning = {"phase": "returning", "why": problem, "stopped": stopped}
         return change.model_copy(update=returning), False
@@ -254,23 +259,25 @@ class VersionChanger:
         try:
             slot.point(change.before)
         except EdgeError:  # what ran runs again, and the next run of the updater goes back
-            self._start_again(change)
+            if not change.stopped:
+                self._started(change)
             raise
         shut = None
         if change.kind == "release":
             slot.point(change.before, PROVEN)
             shut = put_back(self._state, self._work, change.after)
         why = change.why if shut is None else f"{change.why}; the box stays shut: {shut}"
-        self._start_again(change)  # before the journal is closed, else a killed updater forgets it
+        if not change.stopped:  # a start would open its cameras
+            self._started(change)  # before the journal is closed, else a killed updater forgets it
         again = bool(change.stopped) and not change.by_hand
         ended = self._end(change, "rolled-back", why, again=again)
         drop_copy(self._work)
         return ended
 
-    def _start_again(self, change: VersionChange) -> None:
-        """Start the service, unless somebody has stopped it: that would open its cameras."""
-        if not change.stopped:
-            self._service.start()
+    def _started(self, change: VersionChange) -> VersionChange:
+        """Start the service, and note it: if it is stopped from now on, a person has done it."""
+        self._service.start()
+        return self._noted(change.model_copy(update={"started": True}))
 
     # --- the journal --------------------------------------------------------------------------
 

@@ -95,6 +95,45 @@ def test_p17_a_box_that_somebody_stops_during_a_trial_is_not_started_again(
     assert box.changer().change("release", NEW).outcome == "installed"
 
 
+def test_p17_a_box_that_somebody_stops_after_its_updater_was_killed_is_not_started_again(
+    box: UpdatedBox,
+) -> None:
+    heard: list[object] = []
+
+    def killed_later(health: HealthHeard | None) -> HealthHeard | None:
+        heard.append(health)
+        if len(heard) == 3:  # the first is from before the trial
+            os.kill(os.getpid(), signal.SIGKILL)
+        return health
+
+    assert killed_at(10**9, partial(box.changer(killed_later).change, "release", NEW), box.base)
+    assert (box.current, box.service.version) == (NEW, NEW)
+    box.service.stop()
+    ended = box.changer().resume()
+    assert ended is not None
+    assert "somebody has stopped the service" in ended.why
+    assert (box.current, box.service.version) == (OLD, None)
+    assert not load_journal(box.work).failed, "the version itself is not known to be wrong"
+    box.service.start()
+    assert box.changer().change("release", NEW).outcome == "installed"
+
+
+def test_p17_a_box_that_somebody_stops_while_it_cannot_go_back_is_not_started_again(
+    box: UpdatedBox,
+) -> None:
+    box.healthy[NEW] = DEAD
+    obstacle = box.program / ".current.new"
+    box.service.starts[NEW] = partial(obstacle.mkdir, exist_ok=True)
+    with pytest.raises(UpdateStateError):
+        box.changer().change("release", NEW)
+    obstacle.rmdir()
+    box.service.stop()
+    ended = box.changer().resume()
+    assert ended is not None
+    assert "not healthy within 30 s" in ended.why
+    assert (box.current, box.service.version) == (OLD, None)
+
+
 def test_p17_a_box_that_was_stopped_stays_so_if_going_back_is_killed(tmp_path: Path) -> None:
     step = 1
     while True:
