@@ -230,6 +230,9 @@ def answer(
 def list_requests(desk: DeskOption, as_json: JsonOption = False) -> None:
     """List requests and their state, and the cases of each that wait for an officer.
 
+    `hold ended, not judged`: no officer has judged the case in time, and none can now. Record the
+    request anew, and have another person approve it before it is answered.
+
     An answered request is deleted a year after it was recorded.
 
     Example: edge-anpr desk request list --desk desk
@@ -253,6 +256,8 @@ def list_requests(desk: DeskOption, as_json: JsonOption = False) -> None:
         )
         for hit_id in row["waiting_cases"]:
             typer.echo(f"  waits for an officer: {hit_id}")
+        for hit_id in row["missed_cases"]:
+            typer.echo(f"  hold ended, not judged: {hit_id}")
 
 
 def _plate(file: Path | None) -> PlateText:
@@ -297,6 +302,7 @@ def _row(one: PersonRequest) -> dict[str, Any]:
         "approved_by": one.approved_by,
         "state": one.state,
         "waiting_cases": list(one.waiting),
+        "missed_cases": list(one.missed),
     }
 
 

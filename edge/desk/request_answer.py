@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 from edge.desk.policies import newest_policy, rule_facts
 from edge.desk.recipients import FileMade
-from edge.desk.request_terms import HOME, RequestKind
+from edge.desk.request_terms import HOME
 from edge.desk.requests import AnsweredCase, RequestAnswer
 from edge.policy.model import Policy
 from edge.policy.notice.words import Words
@@ -93,7 +93,6 @@ def _paragraphs(
     )
     if not answer.cases:
         yield words("none")
-    linked = terms.asks is not RequestKind.ACCESS
     for case in answer.cases:
         hit = case.opened.hit
         moment = {
@@ -108,7 +107,13 @@ def _paragraphs(
         else:
             named = {"place": facts.place, "rule": facts.rule, "purpose": facts.purpose}
             about = words("case_known", **moment, **named)
-        held = _held(words, case, files[hit.hit_id], made[hit.hit_id], linked=linked)
+        held = _held(
+            words,
+            case,
+            files[hit.hit_id],
+            made[hit.hit_id],
+            linked=hit.hit_id in answer.request.waiting,
+        )
         yield "\n".join((about, *held))
     if answer.unopened:
         yield words("unopened", count=answer.unopened)

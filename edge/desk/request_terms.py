@@ -12,13 +12,14 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Connection, select
 
 from edge.desk.outcomes import FindingOutcome
-from edge.desk.retention_terms import require_reference
+from edge.desk.retention_terms import HoldReason, require_reference
 from edge.desk.store.tables import (
     BOX_STATE,
     DECISION,
     ENTITLEMENT,
     FINDING,
     HIT,
+    HOLD,
     PERSON_REQUEST,
     REQUEST_CASE,
     RETENTION_TERM,
@@ -117,7 +118,10 @@ class RequestTerms:
 class PersonRequest:
     """A request with its history; it holds no plate.
 
-    `waiting`: the hits of its cases that wait for an officer.
+    Attributes:
+        waiting: the hits of its cases that wait for an officer.
+        missed: the hits of its cases whose hold has ended before an officer judged them. One that
+            somebody has released is not among them.
     """
 
     request_id: str
@@ -126,13 +130,16 @@ class PersonRequest:
     opened_at: datetime
     approved_by: str | None
     answered_at: datetime | None
-    waiting: tuple[str, ...]
+    waiting: tuple[str, ...] = ()
+    missed: tuple[str, ...] = ()
 
     @property
     def state(self) -> str:
-        """`to be approved`, `to be answered`, `waits for an officer` or `answered`."""
+        """How far it is, as `desk request list` says it."""
         if self.answered_at is not None:
-            return "waits for an officer" if self.waiting else "answered"
+            if self.waiting:
+                return "waits for an officer"
+            return "hold ended, not judged" if self.missed else "answered"
         if self.terms.four_eyes and self.approved_by is None:
             return "to be approved"
         return "to be answered"
@@ -162,8 +169,20 @@ def require_known_site(connection: Connection, site: str) -> None:
         )
 
 
-def all_requests(connection: Connection) -> tuple[PersonRequest, ...]:
-    """All requests, oldest first, with the cases that wait for an officer."""
+def all_requests(connection: Connection, today: date) -> tuple[PersonRequest, ...]:
+    """All requests, oldest first, with their cases that no officer has judged since.
+
+    A case waits as long as it is held for an appeal: after that no second officer judges it anew.
+    """
+    held = (
+        select(HOLD.c.hit_id)
+        .where(
+            HOLD.c.hit_id == REQUEST_CASE.c.hit_id,
+            HOLD.c.reason == HoldReason.APPEAL.value,
+            HOLD.c.ended_at.is_(None),
+        )
+        .correlate(REQUEST_CASE)
+    )
     later = (
         select(FINDING.c.hit_id)
         .where(
@@ -173,14 +192,16 @@ def all_requests(connection: Connection) -> tuple[PersonRequest, ...]:
         )
         .exists()
     )
+    in_force = held.where(HOLD.c.last_day >= today.isoformat()).exists()
     links = (
-        select(REQUEST_CASE.c.request_id, REQUEST_CASE.c.hit_id)
-        .where(~later)
+        select(REQUEST_CASE.c.request_id, REQUEST_CASE.c.hit_id, in_force.label("waits"))
+        .where(~later, held.exists())
         .order_by(REQUEST_CASE.c.hit_id)
     )
-    waiting: dict[str, tuple[str, ...]] = {}
-    for request_id, hit_id in connection.execute(links):
-        waiting[request_id] = (*waiting.get(request_id, ()), hit_id)
+    open_cases: dict[tuple[str, bool], tuple[str, ...]] = {}
+    for request_id, hit_id, waits in connection.execute(links):
+        key = (request_id, bool(waits))
+        open_cases[key] = (*open_cases.get(key, ()), hit_id)
     order = (PERSON_REQUEST.c.opened_at, PERSON_REQUEST.c.request_id)
     rows = connection.execute(select(PERSON_REQUEST).order_by(*order)).all()
     return tuple(
@@ -198,19 +219,20 @@ def all_requests(connection: Connection) -> tuple[PersonRequest, ...]:
             parse_utc(row.opened_at),
             row.approved_by,
             None if row.answered_at is None else parse_utc(row.answered_at),
-            waiting.get(row.request_id, ()),
+            waiting=open_cases.get((row.request_id, True), ()),
+            missed=open_cases.get((row.request_id, False), ()),
         )
         for row in rows
     )
 
 
-def find_request(connection: Connection, request_id: str) -> PersonRequest:
+def find_request(connection: Connection, request_id: str, today: date) -> PersonRequest:
     """The request of this id.
 
     Raises:
         AccessError: `E_REQUEST`: there is none.
     """
-    found = [one for one in all_requests(connection) if one.request_id == request_id]
+    found = [one for one in all_requests(connection, today) if one.request_id == request_id]
     if not found:
         raise AccessError(
             f"{shown_id(request_id)}: no such request; see `edge-anpr desk request list`",

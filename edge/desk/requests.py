@@ -196,7 +196,7 @@ class PersonRequests:
         """
         now = self._utc()
         terms.require_valid(now)
-        request = PersonRequest(secrets.token_hex(8), terms, acting.name, now, None, None, ())
+        request = PersonRequest(secrets.token_hex(8), terms, acting.name, now, None, None)
         with self._database.writing(alone=True) as connection:
             self._require_clerk(connection, acting, terms, now)
             require_known_site(connection, terms.site)
@@ -228,7 +228,7 @@ class PersonRequests:
         """
         now = self._utc()
         with self._database.writing(alone=True) as connection:
-            request = find_request(connection, request_id)
+            request = find_request(connection, request_id, now.date())
             if request.answered_at is not None or request.approved_by is not None:
                 raise not_now(request, "approve only what is neither approved nor answered")
             if request.opened_by == acting.name:
@@ -240,12 +240,12 @@ class PersonRequests:
             require_role(connection, acting, APPROVERS, now, scope, "approve requests")
             self._log("approved", request, acting, None)
             change_request(connection, request, approved_by=acting.name, approved_at=utc_text(now))
-            return find_request(connection, request_id)
+            return find_request(connection, request_id, now.date())
 
     def list(self) -> tuple[PersonRequest, ...]:
         """All requests, oldest first."""
         with self._database.reading() as connection:
-            return all_requests(connection)
+            return all_requests(connection, self._utc().date())
 
     def answer(
         self,
@@ -273,7 +273,7 @@ class PersonRequests:
         key = secrets.token_bytes(TYPING_KEY_BYTES)
         digest, now = typing_digest(key, plate), self._utc()
         with self._database.writing(alone=True) as connection:
-            request = find_request(connection, request_id)
+            request = find_request(connection, request_id, now.date())
             if request.opened_by != acting.name:
                 raise AccessError(
                     f"request {request_id} was recorded by {request.opened_by}, who answers it"
@@ -313,7 +313,7 @@ class PersonRequests:
                     continue
                 shown.append(self._shown(connection, acting, request, *each, now))
             term = term_of(all_terms(connection), request.terms.site)
-            answered = find_request(connection, request_id)
+            answered = find_request(connection, request_id, now.date())
         return RequestAnswer(answered, tuple(shown), unopened, term, digest, key, now)
 
     def data_protection_officers(self, site: str) -> tuple[str, ...]:

@@ -299,7 +299,7 @@ def test_a_supervisor_approves_a_request_that_another_person_wrote_down(
     said = "document.querySelector('main')?.innerText"
     assert wait_until(lambda: "No request waits for approval." in (tab.value(said) or ""))
     with desk.open_database() as database, database.reading() as connection:
-        (request,) = all_requests(connection)
+        (request,) = all_requests(connection, utc().date())
     assert (request.approved_by, request.state) == (FIRST, "to be answered")
 
 

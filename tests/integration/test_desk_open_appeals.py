@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from edge.desk.requests import HELD_FOR
 from edge.desk.retention_terms import RetentionTerms
 from edge.desk.rights import DeskRole
 from edge.texts import LANGUAGES
+from tests.integration.test_desk_people import refused
 from tests.integration.test_desk_requests import Counter
 from tests.support.desk_web import line_of, says
 from tests.support.desks import FIRST, NOW, make_desk
@@ -159,3 +161,28 @@ def test_the_list_of_requests_names_the_cases_that_wait_for_an_officer(small: Co
     small.through(THIRD, NO_WORD, None, OpeningReason.APPEAL)
     rows = json.loads(verb(*listed, "--json").out)["requests"]
     assert [one["waiting_cases"] for one in rows] == [[], []]
+
+
+def test_the_list_of_requests_says_when_a_hold_has_ended_without_an_officer(
+    small: Counter,
+) -> None:
+    small.through(OFFICER, CONFIRMED)
+    objected(small)
+    small.now += HELD_FOR
+    assert [(one.state, one.missed) for one in small.requests.list()] == [
+        ("waits for an officer", ())
+    ]
+    small.now += timedelta(days=1)
+    (one,) = small.requests.list()
+    assert (one.state, one.missed) == ("hold ended, not judged", (small.hit.hit_id,))
+    refused(partial(small.reviews.claim, who(THIRD), small.hit.hit_id, appeal=True), "E_CASE")
+
+
+def test_a_request_whose_hold_somebody_has_released_waits_no_longer(small: Counter) -> None:
+    small.through(OFFICER, CONFIRMED)
+    objected(small)
+    terms = RetentionTerms(small.database, small.audit.append, small.utc)
+    (held,) = terms.holds()
+    terms.release(who(FIRST), held.hold_id)
+    (one,) = small.requests.list()
+    assert (one.state, one.waiting, one.missed) == ("answered", (), ())

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from edge.desk.folder import DeskFolder
+from edge.desk.request_answer import answer_text
 from edge.desk.request_terms import PersonRequest, RequestKind
 from edge.desk.requests import HELD_FOR, RequestAnswer
 from edge.desk.retention import DeskRetention
@@ -20,6 +21,7 @@ from edge.desk.store.tables import REVIEW_CASE
 from edge.formats.signing import SigningKey
 from edge.formats.timestamps import parse_utc
 from edge.privacy.keys import BoxPublicKeys
+from edge.texts import catalogue
 from tests.integration.test_desk_people import refused
 from tests.integration.test_desk_requests import OWN, Counter, asked
 from tests.support.desks import FIRST, NOW, make_desk
@@ -80,7 +82,12 @@ def test_p10_a_clerk_alone_holds_a_case_once(small: Counter, again: RequestKind,
         small.now = NOW + (days + number) * DAY
         answer = requested(small, again)
         assert [one.not_held_again for one in answer.cases] == [True]
-        assert answer.request.state == "waits for an officer"
+        assert answer.request.state == (
+            "waits for an officer" if days == 0 else "hold ended, not judged"
+        )
+        files = {small.hit.hit_id: ()}
+        told = answer_text(answer, "police-zone", (), files, {}, files)
+        assert (catalogue("en")["answer.linked"] in told) == (days == 0), "no false promise"
     assert last_days(small) == held
 
 
