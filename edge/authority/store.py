@@ -230,7 +230,7 @@ class HitStore:
             known = row[1] is None or bytes(row[1]) == payload
             return (Outcome.KNOWN if known else Outcome.CONFLICT), parse_utc(row[0])
         if last_purge is not None and hit.observed < last_purge - RETIRED_KEY_GRACE:
-            return Outcome.FORGOTTEN, now
+            return Outcome.FORGOTTEN, last_purge
         self._database.execute(
             "INSERT INTO hit VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (

@@ -21,7 +21,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import Enum
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 from edge.adapters.broker import topics
 from edge.adapters.broker.holds import reason_text
@@ -29,8 +29,10 @@ from edge.adapters.broker.mqtt import FAILURE, BrokerLink, LinkLostError, Messag
 from edge.adapters.broker.options import BrokerOptions
 from edge.authority.store import Outcome, SetAside
 from edge.errors import PublishError
+from edge.formats.timestamps import utc_text
 from edge.privacy.hit import Hit, HitError, parse_hit, require_signed, sign_receipt
-from edge.privacy.keys import AuthorityPrivateKeys, BoxPublicKeys
+from edge.privacy.keys import RETIRED_KEY_GRACE, AuthorityPrivateKeys, BoxPublicKeys
+from edge.privacy.retention_clock import TOLERANCE
 
 SESSION_EXPIRY_S = int(timedelta(days=30).total_seconds())
 """How long the broker keeps the session of a receiver that is away: a hit's longest retention."""
@@ -128,6 +130,9 @@ class Receiver:
         keys: of this authority; they sign the receipts.
         utc: the wall clock.
     """
+
+    deletes: ClassVar[str] = "hits purge"
+    """The command that deletes by the clock when a person says that it is right."""
 
     def __init__(
         self,
@@ -242,17 +247,28 @@ class Receiver:
         """The fate of a hit that was put; signs its receipt."""
         key = self._keys.generation(hit.authority_key_id)
         if outcome is Outcome.FORGOTTEN:
-            why = (
-                f"hit {hit.hit_id}: observed at {hit.observed_at}, so long before the last "
-                "deletion here that it may be one that was deleted"
-            )
-            return ReceivedMessage(Fate.REFUSED, hit, why)
+            return ReceivedMessage(Fate.REFUSED, hit, self._too_old(hit, stored_at))
         if outcome is Outcome.CONFLICT or key is None:
             return self._set_aside(hit, topic, payload, "another hit has the same id")
         return ReceivedMessage(
             Fate.STORED if outcome is Outcome.NEW else Fate.KNOWN,
             hit,
             receipt=sign_receipt(hit, stored_at, key).to_payload(),
+        )
+
+    def _too_old(self, hit: Hit, last: datetime) -> str:
+        """Why a hit is refused that the last deletion, by that time, may have deleted."""
+        why = (
+            f"hit {hit.hit_id}: observed at {hit.observed_at}, more than "
+            f"{RETIRED_KEY_GRACE.days} days before the last deletion here, which was by the time "
+            f"{utc_text(last)}, so it may be one that was deleted"
+        )
+        if last <= self._utc() + TOLERANCE:
+            return why
+        return (
+            f"{why}; but the clock here says {utc_text(self._utc())}: a wrong clock was taken for "
+            f"right then; compare it, and if it is right now, run `edge-anpr {self.deletes} "
+            "--clock-is-right`: then the box, which keeps the hit, can deliver it"
         )
 
     def _set_aside(self, hit: Hit, topic: str, payload: bytes, why: str) -> ReceivedMessage:

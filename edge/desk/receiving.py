@@ -12,8 +12,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from typing import ClassVar
 
 from edge.authority.tail import ReceivedMessage, Receiver
+from edge.desk.retention import COMMAND
 from edge.desk.store.hits import DeskHits
 from edge.formats.timestamps import parse_utc, utc_text
 from edge.privacy.hit import Hit
@@ -23,6 +25,8 @@ from edge.privacy.retention_clock import TOLERANCE
 
 class DeskReceiver(Receiver):
     """A receiver that also keeps receipts, after their hits are on disk and before any is sent."""
+
+    deletes: ClassVar[str] = COMMAND
 
     def __init__(
         self,

@@ -68,7 +68,7 @@ REQUESTS_KEPT_DAYS: Final = 365
 _FIGURES: Final = (DECISION, DECOY)
 """Tables whose rows stay: of what month and outcome a decision was, and whether on a decoy."""
 
-COMMAND: Final = "desk retain run"
+COMMAND: Final = "desk retain run --as NAME"
 """Deletes by the clock when a person says that it is right."""
 
 _LOOK_EVERY_S: Final = 600.0
@@ -181,7 +181,7 @@ class DeskRetention:
             _delete_old(connection, today)
             _keep_time(connection, time.at)
             statements: tuple[DeletionStatement, ...] = ()
-            if due or before is None or before.day < today.isoformat():
+            if due or before is None or before.day != today.isoformat():
                 statement = self._statement(terms, due, before, today, by)
                 connection.execute(
                     RETENTION_STATEMENT.insert().values(
@@ -356,10 +356,18 @@ def needs_run(database: DeskDatabase, utc: Callable[[], datetime]) -> bool:
     Raises:
         OutboxError: the database cannot be used.
     """
+    return _look(database, utc)[0]
+
+
+def _look(database: DeskDatabase, utc: Callable[[], datetime]) -> tuple[bool, TrustedTime]:
+    """Whether there is no statement for today yet, and what is thought of the clock.
+
+    The newest statement may be of a later day: a clock that was ahead was taken for right.
+    """
     with database.reading() as connection:
-        today = _time(connection, utc, confirmed=False).at.date().isoformat()
+        time = _time(connection, utc, confirmed=False)
         newest = _newest_statement(connection)
-    return newest is None or newest.day < today
+    return newest is None or newest.day != time.at.date().isoformat(), time
 
 
 def next_run(database: DeskDatabase, utc: Callable[[], datetime]) -> NextRun:
@@ -372,8 +380,8 @@ def next_run(database: DeskDatabase, utc: Callable[[], datetime]) -> NextRun:
         day = _time(connection, utc, confirmed=False).at.date()
         newest = _newest_statement(connection)
         last = None if newest is None else date.fromisoformat(newest.day)
-        if last is not None and last >= day:
-            day = last + timedelta(days=1)
+        if last == day:
+            day += timedelta(days=1)
         terms = {site: term for site, (term, _) in _terms(connection, newest).items()}
         counts: Counter[tuple[str, bool]] = Counter()
         # Many sites have the same term, so few statements read them all.
@@ -417,19 +425,24 @@ def open_retention(folder: DeskFolder, utc: Callable[[], datetime]) -> Iterator[
 
 @contextmanager
 def running_retention(folder: DeskFolder, utc: Callable[[], datetime]) -> Iterator[None]:
-    """Delete what is due at once and on each new day, in a thread, until the block ends."""
+    """Delete what is due at once and on each new day, in a thread, until the block ends.
+
+    A clock that is doubted is said in the log once a day.
+    """
     ended = threading.Event()
 
     def work() -> None:
+        said: date | None = None
         while True:
             try:
                 with folder.open_database() as database:
-                    needed = needs_run(database, utc)
+                    needed, time = _look(database, utc)
                 if needed:
                     with open_retention(folder, utc) as retention:
-                        report = retention.run()
-                    if report.time.doubted:
-                        _LOG.error("%s", clock_words(report.time, utc(), COMMAND))
+                        time = retention.run().time
+                if time.doubted and said != utc().date():
+                    said = utc().date()
+                    _LOG.error("%s", clock_words(time, utc(), COMMAND))
             except EdgeError as error:
                 _LOG.error("retention: %s", error)
             if ended.wait(_LOOK_EVERY_S):

@@ -14,13 +14,14 @@ from edge.authority.tail import Fate, Until
 from edge.desk.receiving import DeskReceiver
 from edge.desk.request_terms import RequestKind, RequestProof, RequestTerms
 from edge.desk.requests import PersonRequests
+from edge.desk.retention import needs_run, next_run, running_retention
 from edge.desk.retention_terms import HoldReason
 from edge.desk.rights import DeskRole
 from edge.desk.store.hits import DeskHits
 from edge.domain.plates import PlateText
 from edge.privacy.retention_clock import ClockState
 from tests.integration.test_desk_retention import DAY, RetentionRoom
-from tests.support.brokers import Broker
+from tests.support.brokers import Broker, wait_until
 from tests.support.desks import FIRST, NOW, make_desk, put_back
 from tests.support.parties import PLATE, SITE, Parties, evidence, make_parties, topic_of
 from tests.support.receiving import boxes_of, fates, tail, take
@@ -70,6 +71,30 @@ def test_p10_boxes_with_a_fast_clock_do_not_delete_what_is_not_due(
 
     assert {"hit", "finding"} <= room.rows_of(confirmed).keys()
     assert {"hit", "hold"} <= room.rows_of(held).keys()
+
+
+def test_p10_a_desk_recovers_from_a_clock_that_was_ahead_and_taken_for_right(
+    room: RetentionRoom, caplog: pytest.LogCaptureFixture
+) -> None:
+    room.at(300, fresh=False).run(who(FIRST), clock_is_right=True)
+    room.now = NOW + DAY
+    hit = room.parties.hit(observed_at=room.now)
+    refused = take(receiver(room), hit)
+    assert refused.fate is Fate.REFUSED
+    assert "a wrong clock was taken for right" in refused.why
+    assert "desk retain run --as NAME --clock-is-right" in refused.why
+    with running_retention(room.desk, room.utc):
+        assert wait_until(lambda: "desk retain run --as NAME --clock-is-right" in caplog.text)
+
+    room.retention().run(who(FIRST), clock_is_right=True)
+    assert next_run(room.database, room.utc).day == (NOW + 2 * DAY).date()
+    assert take(receiver(room), hit).fate is Fate.STORED
+    assert room.rows_of(room.hit) == {"deletion": 1}
+    for days in range(2, 34):
+        room.now = NOW + days * DAY
+        assert needs_run(room.database, room.utc), "every day, not only in 300 days"
+        room.retention().run()
+    assert room.rows_of(hit) == {"deletion": 1}
 
 
 @pytest.mark.parametrize("ahead", [1, 3650])

@@ -139,7 +139,7 @@ def test_p10_a_due_hit_is_deleted_with_all_that_names_it(room: RetentionRoom) ->
     assert room.rows_of(hit) == {}
     # Whoever has kept it, such as a broker, sends it when its id is not kept any more.
     again = DeskHits(room.database).put(hit, hit.to_payload(), room.now)
-    assert again == (Outcome.FORGOTTEN, room.now)
+    assert again == (Outcome.FORGOTTEN, room.now), "with the time of the last run"
     assert room.rows_of(hit) == {}
 
 

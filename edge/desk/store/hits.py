@@ -73,7 +73,8 @@ class DeskHits:
 
         Returns:
             The outcome, and the time at which the hit of this id was stored. A second payload with
-            a known id changes nothing. A hit that retention has deleted is not stored again.
+            a known id changes nothing. A hit that retention has deleted is not stored again; one
+            that it may have deleted comes with the time of its last run.
 
         Raises:
             OutboxError: it could not be written.
@@ -102,7 +103,8 @@ class DeskHits:
         desk = "" if store is None else desk_at_place(self._database, store)
         with self._database.writing() as connection:
             deleted = _deleted(connection, first)
-            old = _old(connection, [one.hit for one in first.values()]) - deleted.keys()
+            last = _last_run(connection)
+            old = _old(last, [one.hit for one in first.values()]) - deleted.keys()
             # In one order for all consumers: so two that store the same hits never wait for each
             # other.
             new = [first[hit_id] for hit_id in sorted(first.keys() - deleted.keys() - old)]
@@ -114,7 +116,7 @@ class DeskHits:
             if hit.hit_id in deleted:
                 outcome, at = Outcome.KNOWN, deleted[hit.hit_id]
             elif hit.hit_id in old and hit.hit_id not in known:
-                outcome, at = Outcome.FORGOTTEN, utc_text(now)
+                outcome, at = Outcome.FORGOTTEN, utc_text(last or now)
             else:
                 at, digest = known[hit.hit_id]
                 same = hashlib.sha256(payload).hexdigest() == digest
@@ -252,12 +254,17 @@ def _deleted(connection: Connection, hit_ids: Collection[str]) -> dict[str, str]
     return {row.hit_id: row.stored_at for row in connection.execute(query)}
 
 
-def _old(connection: Connection, hits: Sequence[Hit]) -> set[str]:
-    """The ids of hits that retention may have deleted so long ago that it keeps no id of them."""
+def _last_run(connection: Connection) -> datetime | None:
+    """By which time retention deleted last."""
     last = connection.execute(select(RETENTION_TIME.c.latest_at)).scalar_one_or_none()
+    return None if last is None else parse_utc(last)
+
+
+def _old(last: datetime | None, hits: Sequence[Hit]) -> set[str]:
+    """The ids of hits that retention may have deleted so long ago that it keeps no id of them."""
     if last is None:
         return set()
-    kept = (parse_utc(last) - RETIRED_KEY_GRACE).date().isoformat()
+    kept = (last - RETIRED_KEY_GRACE).date().isoformat()
     return {hit.hit_id for hit in hits if hit.observed_at[:10] < kept}
 
 
