@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     no_args_is_help=True,
-    help="Requests of people about their own vehicle: access, rectification, objection.\n\n"
+    help="Requests of people about their vehicle: access, rectification, erasure, objection.\n\n"
     "A clerk [bold]open[/bold]s a request for one site and at most 31 days, with the number of the "
     "file and how the person proved that the vehicle is hers. For more than 7 days another person "
     "[bold]approve[/bold]s it. [bold]answer[/bold] asks for the plate, compares it with the cases "
@@ -52,7 +52,9 @@ RequestArgument = Annotated[
 def open_request(
     desk: DeskOption,
     acting: ActingOption,
-    asks: Annotated[str, typer.Option("--asks", help="access, rectification or objection.")],
+    asks: Annotated[
+        str, typer.Option("--asks", help="access, rectification, erasure or objection.")
+    ],
     reference: Annotated[
         str, typer.Option("--reference", metavar="NUMBER", help="Of the file, such as DSR-2026/17.")
     ],
@@ -148,7 +150,8 @@ def answer(
 
     It writes OUT/REQUEST/answer.txt in Dutch, French, German and English, and the pictures of each
     case to OUT/HIT. An objection, or a request for rectification, is attached to its cases, which
-    then wait for an officer who has not judged them (`desk review HIT --appeal`). Delete OUT once
+    then wait for an officer who has not judged them (`desk review HIT --appeal`). A request for
+    erasure is attached to those in which an offence was established. Delete OUT once
     the answer is sent. If the command is interrupted, open a new request.
 
     Example: edge-anpr desk request answer 3f9a0c1d2e4b5a67 --desk desk --keys authority

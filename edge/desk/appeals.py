@@ -2,9 +2,9 @@
 
 Without an appeal nobody judges a decided case anew: otherwise one second officer alone could turn a
 rejection into a finding against somebody. An appeal is a hold for one, or a request of
-rectification or objection that a clerk has linked to the case, while the case is held for an
-appeal. It is open until a finding after it decides the case. Who answers it is another person than
-the one who recorded it, and than those who have judged the case.
+rectification, erasure or objection that a clerk has linked to the case, while the case is held for
+an appeal. It is open until a finding after it decides the case. Who answers it is another person
+than the one who recorded it, and than those who have judged the case.
 """
 
 from __future__ import annotations

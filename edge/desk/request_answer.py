@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 from edge.desk.policies import newest_policy, rule_facts
 from edge.desk.recipients import FileMade
-from edge.desk.request_terms import HOME
+from edge.desk.request_terms import HOME, RequestKind
 from edge.desk.requests import AnsweredCase, RequestAnswer
 from edge.policy.model import Policy
 from edge.policy.notice.words import Words
@@ -115,6 +115,8 @@ def _paragraphs(
             linked=hit.hit_id in answer.request.waiting,
         )
         yield "\n".join((about, *held))
+    if terms.asks is RequestKind.ERASURE:
+        yield words("erased", days=words.days(answer.term.waiting_days))
     if answer.unopened:
         yield words("unopened", count=answer.unopened)
     yield words("unseen", days=words.days(answer.term.waiting_days))

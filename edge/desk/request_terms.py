@@ -43,10 +43,11 @@ MOST_A_DAY: Final = 10
 
 
 class RequestKind(str, Enum):
-    """What a person asks: articles 15, 16 and 21 GDPR."""
+    """What a person asks: articles 15, 16, 17 and 21 GDPR; 14 and 16 of Directive 2016/680."""
 
     ACCESS = "access"
     RECTIFICATION = "rectification"
+    ERASURE = "erasure"
     OBJECTION = "objection"
 
 

@@ -1,4 +1,4 @@
-"""Requests of people about themselves: access, rectification, objection.
+"""Requests of people about themselves: access, rectification, erasure, objection.
 
 A clerk writes down a request with its limits: one site, at most `LONGEST_SPAN` days, the number of
 the file and how the person has proved that the vehicle is hers. Above `ALONE_SPAN` days another
@@ -77,7 +77,7 @@ from edge.privacy.keys import AuthorityPrivateKeys, BoxPublicKeys
 from edge.privacy.sealing import Picture
 
 HELD_FOR: Final = timedelta(days=60)
-"""How long a case stays at least, once a person objects or asks for rectification."""
+"""How long a case stays at least, once it waits for an officer because of a request."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -364,11 +364,12 @@ class PersonRequests:
         if not own:  # she knows the plate, so she gives no finding on this hit
             seen = KeptJudgement(acting.name, case.number, cases.SEEN, None, None, now)
             cases.keep_judgement(connection, case, seen)
-        not_held_again = False
-        if request.terms.asks is not RequestKind.ACCESS:
-            not_held_again = not self._link(connection, acting, request, one.hit_id, now)
         newest = case.findings[-1] if case.findings else None
         confirmed = newest is not None and newest.outcome is FindingOutcome.CONFIRMED
+        not_held_again, asks = False, request.terms.asks
+        # To wait for an officer would only keep a case longer that is not confirmed.
+        if asks is not RequestKind.ACCESS and (confirmed or asks is not RequestKind.ERASURE):
+            not_held_again = not self._link(connection, acting, request, one.hit_id, now)
         term = term_of(all_terms(connection), request.terms.site)
         overturned = overturned_day(case.findings)
         due = date.fromisoformat(due_day(term, one.day, confirmed=confirmed, overturned=overturned))

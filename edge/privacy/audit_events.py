@@ -370,7 +370,7 @@ class RequestChanged:
     action: Literal["opened", "approved", "answered"]
     request: KeyId
     request_sha256: Sha256
-    asks: Literal["access", "rectification", "objection"]
+    asks: Literal["access", "rectification", "erasure", "objection"]
     plate_hmac: Sha256 | None
     by: Id
 

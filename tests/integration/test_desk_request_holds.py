@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from edge.authority.store import Reason
 from edge.desk.folder import DeskFolder
 from edge.desk.request_answer import answer_text
 from edge.desk.request_terms import PersonRequest, RequestKind
@@ -21,13 +22,13 @@ from edge.desk.store.tables import REVIEW_CASE
 from edge.formats.signing import SigningKey
 from edge.formats.timestamps import parse_utc
 from edge.privacy.keys import BoxPublicKeys
-from edge.texts import catalogue
+from edge.texts import LANGUAGES, catalogue
 from tests.integration.test_desk_people import refused
 from tests.integration.test_desk_requests import OWN, Counter, asked
 from tests.support.desks import FIRST, NOW, make_desk
 from tests.support.parties import SITE, Parties, evidence, make_parties
 from tests.support.receiving import boxes_of
-from tests.support.reviews import CONFIRMED, OFFICER, OTHER, PICTURES, SECOND, who
+from tests.support.reviews import CONFIRMED, OFFICER, OTHER, PICTURES, REJECT, REJECTED, SECOND, who
 
 CLERK, DPO = "no-right", "jan-maes"
 DAY = timedelta(days=1)
@@ -62,6 +63,10 @@ def requested(
     if approver is not None:
         request = room.requests.approve(who(approver), request.request_id)
     return room.answered(request, person=clerk)
+
+
+def plain(text: str) -> str:
+    return text.replace("\u00a0", " ").replace("\u202f", " ")
 
 
 def last_days(room: Counter) -> list[date]:
@@ -141,6 +146,28 @@ def test_p4_a_request_reopens_no_case_once_its_hold_was_released(small: Counter)
         terms.release(who(DPO), one.hold_id)
 
     refused(claim, "E_CASE")
+
+
+@pytest.mark.parametrize("confirmed", [True, False])
+def test_p10_a_request_for_erasure_waits_for_an_officer_and_keeps_nothing_else_longer(
+    small: Counter, *, confirmed: bool
+) -> None:
+    if confirmed:
+        small.through(OFFICER, CONFIRMED)
+    else:
+        small.begin(OFFICER)
+        small.judge(OFFICER, REJECT, reason=Reason.NO_OFFENCE)
+        small.decide(OFFICER, REJECTED)
+    answer = requested(small, RequestKind.ERASURE)
+    assert answer.request.state == ("waits for an officer" if confirmed else "answered")
+    assert last_days(small) == ([NOW.date() + HELD_FOR] if confirmed else [])
+    files = {small.hit.hit_id: ()}
+    told = answer_text(answer, "police-zone", (), files, {}, files)
+    for language in LANGUAGES:
+        texts = catalogue(language)
+        for key in ("erasure", "erased"):
+            assert texts[f"answer.{key}"].split("{")[0] in plain(told)
+        assert (texts["answer.linked"] in plain(told)) == confirmed
 
 
 class RetentionMeanwhile(UserDict[tuple[str, str], BoxPublicKeys]):

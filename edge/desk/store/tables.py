@@ -462,7 +462,7 @@ REQUEST_CASE = Table(
     Column("linked_at", String(24), nullable=False),
     Index("request_case_of_hit", "hit_id"),
 )
-"""Cases to which a person objects, or whose rectification she asks; a second officer decides."""
+"""Cases that a person asks to rectify or erase, or objects to; a second officer decides."""
 
 FINE_EXPORT = Table(
     "fine_export",

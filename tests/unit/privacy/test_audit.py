@@ -216,7 +216,7 @@ def test_p21_no_event_has_a_field_for_text_plates_tokens_pictures_or_times() -> 
         "Literal['appeal', 'court']",
         "Literal['trusted', 'ahead', 'behind', 'confirmed']",
         "Literal['opened', 'approved', 'answered']",
-        "Literal['access', 'rectification', 'objection']",
+        "Literal['access', 'rectification', 'erasure', 'objection']",
     }  # fmt: skip
     assert {type(example) for example in EXAMPLES} == set(get_args(Event))
 
