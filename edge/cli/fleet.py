@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
@@ -288,7 +289,8 @@ def forget(
     """
     office = _unlocked(fleet, passphrase_file)
     if not office.forget(box, _now()):
-        raise ConfigError(f"{box}: no such box is enrolled or waits; see `edge-anpr fleet status`")
+        office.inventory().box(box)  # says which name may be meant
+        raise ConfigError(f"{box}: is not enrolled, and no request or code of it waits")
     revoked = office.fleet.ca / "crl.pem"
     if as_json:
         print_json("edge-anpr/fleet-forget/1", {"box": box, "revoked": str(revoked)})
@@ -362,6 +364,8 @@ def status(fleet: FleetArgument, as_json: JsonOption = False) -> None:
         rows.append({"box": name, "state": state, "days_left": days})
         if not as_json:
             left = "" if days is None else f"  certificate: {days} days"
+            if days is not None and days < 0:
+                left = f"  certificate ended {-days} days ago: enrol it anew"
             line = f"{name}  {state}{left}"
             if box and box.held:
                 line = _held_line(name, box.held)
@@ -370,6 +374,9 @@ def status(fleet: FleetArgument, as_json: JsonOption = False) -> None:
             typer.echo(line)
     if as_json:
         print_json("edge-anpr/fleet-status/1", {"boxes": rows}, indent=2)
+        return
+    counts = Counter(str(row["state"]) for row in rows)
+    note(", ".join([quantity(len(rows), "box", "boxes"), *(f"{n} {s}" for s, n in counts.items())]))
 
 
 app.command()(enrol)

@@ -83,7 +83,10 @@ class Inventory:
         """
         found = self.boxes.get(name)
         if found is None:
-            shown = name if re.fullmatch(r"[a-z0-9-]{1,40}\.[a-z0-9-]{1,40}", name) else "this name"
+            # Anything else that was typed here by mistake may be a plate.
+            shown = (
+                name if re.fullmatch(r"[a-z0-9-]{1,40}\.[a-z0-9-]{1,40}", name) else "of this name"
+            )
             similar = nearest(name, self.boxes)
             hint = f"; do you mean {similar}?" if similar else ""
             raise ConfigError(f"{self.file}: no box {shown}; write SITE.BOX as listed there{hint}")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timezone
+import sqlite3
+from contextlib import closing
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
@@ -128,3 +130,28 @@ def test_p10_the_fleets_private_key_may_have_a_passphrase_that_only_signing_need
     assert fleet.run("forget", BOX, *right).status == 0
     assert fleet.run("issue", "broker", "--out", tmp_path / "b.pem", *wrong).status == 7
     assert not (tmp_path / "b.pem").exists()
+
+
+def test_a_mistyped_box_is_named_with_the_one_that_may_be_meant(tmp_path: Path) -> None:
+    fleet = make_test_fleet(tmp_path)
+    typed = f"{SITE}.box-22"
+    for words in (("codes", typed), ("forget", typed), ("approve", typed, "0000-0000-0000-0000")):
+        refused = fleet.run(*words)
+        assert refused.status == 3, words
+        assert f"no box {typed};" in refused.err
+        assert f"do you mean {SITE}.box-2?" in refused.err
+    for command in ("codes", "forget"):
+        assert "inventory.csv: no box of this name;" in fleet.run(command, "box-1").err
+    assert "is not enrolled" in fleet.run("forget", BOX).err
+
+
+def test_the_status_of_many_boxes_ends_with_how_many_are_in_which_state(tmp_path: Path) -> None:
+    fleet = make_test_fleet(tmp_path)
+    fleet.code()
+    ended = (datetime.now(timezone.utc) - timedelta(days=50)).timestamp()
+    row = (f"{SITE}.box-2", "", 1, "", b"", ended)
+    with closing(sqlite3.connect(fleet.path / "register.sqlite3")) as register, register:
+        register.execute("INSERT INTO box VALUES (?, ?, ?, ?, ?, ?, NULL)", row)
+    told = fleet.run("status")
+    assert f"{SITE}.box-2  ended  certificate ended 50.0 days ago: enrol it anew" in told.out
+    assert "2 boxes, 1 has a code, 1 ended" in told.err
