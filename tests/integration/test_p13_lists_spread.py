@@ -471,13 +471,16 @@ def test_an_inventory_with_a_box_twice_builds_nothing(zone: Zone, tmp_path: Path
     out = tmp_path / "none"
     done = zone.try_build(out)
     assert done.status == ExitCode.KEYS
-    assert "a second file of box box-1 of site test-street; keep the newer" in done.err
+    assert "a second file of box box-1 of site test-street, beside " in done.err
+    assert "again.public.json" in done.err
     assert not out.exists()
 
     twice.unlink()
     for file in zone.inventory.iterdir():
         file.unlink()
     assert "no public keys of a box" in zone.try_build(out).err
+    zone.inventory.rename(tmp_path / "elsewhere")
+    assert f"{zone.inventory}: no such file or folder" in zone.try_build(out).err
     assert not out.exists()
 
 

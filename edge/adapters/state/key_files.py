@@ -83,17 +83,22 @@ def load_all_box_public_keys(path: Path) -> dict[tuple[str, str], BoxPublicKeys]
         KeyFileError: a file cannot be used, there is none, or two belong to the same box;
             `E_KEY_MODE`: other users can write to a file or to the folder.
     """
+    if not path.exists():
+        raise KeyFileError(f"{path}: no such file or folder; name one with boxes' public key files")
     if path.is_dir():
         _require_folder(path, cure="go-w")
     files = public_files(path, BoxPublicFile) if path.is_dir() else [path]
     found: dict[tuple[str, str], BoxPublicKeys] = {}
+    first: dict[tuple[str, str], Path] = {}
     for file in files:
         keys = load_box_public_keys(file)
-        if (keys.site, keys.box) in found:
+        box = (keys.site, keys.box)
+        if box in found:
             raise KeyFileError(
-                f"{file}: a second file of box {keys.box} of site {keys.site}; keep the newer"
+                f"{file}: a second file of box {keys.box} of site {keys.site}, beside "
+                f"{first[box].name}; keep the newer"
             )
-        found[keys.site, keys.box] = keys
+        found[box], first[box] = keys, file
     if not found:
         raise KeyFileError(
             f"{path}: no public keys of a box; copy the box's <site>.<box>{PUBLIC_ENDING} there"
