@@ -259,20 +259,23 @@ class VersionChanger:
         try:
             slot.point(change.before)
         except EdgeError:  # what ran runs again, and the next run of the updater goes back
-            if not change.stopped:
-                self._started(change)
+            self._start_again(change)
             raise
         shut = None
         if change.kind == "release":
             slot.point(change.before, PROVEN)
             shut = put_back(self._state, self._work, change.after)
         why = change.why if shut is None else f"{change.why}; the box stays shut: {shut}"
-        if not change.stopped:  # a start would open its cameras
-            self._started(change)  # before the journal is closed, else a killed updater forgets it
+        self._start_again(change)  # before the journal is closed, else a killed updater forgets it
         again = bool(change.stopped) and not change.by_hand
         ended = self._end(change, "rolled-back", why, again=again)
         drop_copy(self._work)
         return ended
+
+    def _start_again(self, change: VersionChange) -> None:
+        """Start the service, unless somebody has stopped it: that would open its cameras."""
+        if not change.stopped:
+            self._started(change)
 
     def _started(self, change: VersionChange) -> VersionChange:
         """Start the service, and note it: if it is stopped from now on, a person has done it."""
