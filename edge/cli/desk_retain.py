@@ -119,8 +119,8 @@ def terms(desk: DeskOption, as_json: JsonOption = False) -> None:
             + (f"approved by {row['approved_by']}" if row["approved_by"] else "not approved")
         )
     typer.echo(
-        f"without an approved term: {product['waiting_days']} days, confirmed "
-        f"{product['kept_days']} days"
+        f"without an approved term: {quantity(product['waiting_days'], 'day')}, confirmed "
+        f"{quantity(product['kept_days'], 'day')}"
     )
 
 

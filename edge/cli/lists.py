@@ -339,10 +339,12 @@ def _say(found: Sequence[ListFacts], zone: ZoneInfo, as_json: bool, next_step: s
             f"for {facts.purpose}, issued by {facts.issuer} {facts.issued_at:%Y-%m-%d %H:%M} UTC"
         )
         if facts.first_end is not None and facts.last_end is not None:
-            typer.echo(
-                f"  its entries end from {facts.first_end.astimezone(zone):%Y-%m-%d %H:%M} to "
-                f"{facts.last_end.astimezone(zone):%Y-%m-%d %H:%M} ({zone.key})"
+            first, last = (
+                f"{end.astimezone(zone):%Y-%m-%d %H:%M}"
+                for end in (facts.first_end, facts.last_end)
             )
+            span = f"end {last}" if first == last else f"end from {first} to {last}"
+            typer.echo(f"  its entries {span} ({zone.key})")
         typer.echo(f"  counter {facts.counter}, sha256 {facts.sha256}")
         typer.echo(f"  {next_step}")
 

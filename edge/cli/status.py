@@ -18,6 +18,7 @@ from edge.cli.options import JsonOption
 from edge.cli.output import print_json
 from edge.domain.schedule import closed_until
 from edge.errors import ConfigError
+from edge.formats.plurals import quantity
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -205,9 +206,8 @@ def shown(metrics: BoxMetrics, epoch_minutes: int | None = None) -> RenderableTy
     for rule, why in _idle_rules(metrics):
         table.add_row(f"rule {rule}", f"[red]{why}[/red]")
     broker = "connected" if metrics.one("broker_connected") else "[red]not connected[/red]"
-    table.add_row(
-        "broker", f"{broker}; {metrics.one('broker_connections_total'):.0f} connections so far"
-    )
+    connected = quantity(round(metrics.one("broker_connections_total") or 0), "connection")
+    table.add_row("broker", f"{broker}; {connected} so far")
     problems = ", ".join(problem for problem, _ in metrics.each("broker_problem"))
     if problems:
         table.add_row("", f"[red]{problems}[/red]; the box's log says why")
@@ -275,7 +275,8 @@ def _cameras(metrics: BoxMetrics) -> Iterator[tuple[str, str]]:
         elif up and not substreams.get(camera, True):
             now += ", [yellow]not watched through its substream; the box's log says why[/yellow]"
         told = f"{frames.get(camera, 0):.0f} received, {corrupt.get(camera, 0):.0f} corrupt"
-        yield camera, f"{now}; {told}, connected {connections.get(camera, 0):.0f} times"
+        times = quantity(round(connections.get(camera, 0)), "time")
+        yield camera, f"{now}; {told}, connected {times}"
 
 
 def _local(timestamp_s: float) -> datetime:

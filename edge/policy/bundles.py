@@ -34,6 +34,7 @@ from edge.domain.plates import PlateText
 from edge.errors import KeyFileError
 from edge.formats.canonical import canonical_json
 from edge.formats.framing import LENGTH_BYTES, padded, unpadded
+from edge.formats.plurals import quantity
 from edge.formats.signing import PublicKey, SigningKey, sign, verify
 from edge.formats.timestamps import milliseconds, parse_utc, utc_text
 from edge.policy.bundle_format import (
@@ -331,7 +332,8 @@ def check_manifest(
     _require_few(opened.secret.entries, terms)
     if opened.secret.longest_days > terms.max_entry_days:
         raise ListBundleError(
-            f"list {terms.list_id}: an entry is valid for {opened.secret.longest_days} days, but "
+            f"list {terms.list_id}: an entry is valid for "
+            f"{quantity(opened.secret.longest_days, 'day')}, but "
             f"the policy allows {terms.max_entry_days} at most; shorten it"
         )
     return bundle.manifest

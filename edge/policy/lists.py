@@ -27,6 +27,7 @@ from edge.domain.appearance import NOTHING_STATED, Colour, Description, VehicleK
 from edge.domain.lists import ListEntry
 from edge.domain.plates import PlateFormatError, PlateText, is_folded
 from edge.errors import ConfigError
+from edge.formats.plurals import quantity
 from edge.formats.problems import refuse
 from edge.policy.list_file import CODE, TEXTS, CsvRow, ListNote, Notes, read_rows
 from edge.policy.list_words import word_faults
@@ -206,14 +207,14 @@ def entry_fault(
     allowed = min(max_days, MAX_DAYS)
     if entry.end - entry.start > timedelta(days=allowed) + CLOCKS_CHANGED:
         return (
-            f"end: more than {allowed} days after start, the longest that the policy's "
+            f"end: more than {quantity(allowed, 'day')} after start, the longest that the policy's "
             "max_entry_days allows; shorten it"
         )
     ahead = min(allowed, MOST_DAYS_AHEAD)
     if issued_at is not None and entry.start > issued_at + timedelta(days=ahead) + CLOCKS_CHANGED:
         return (
-            f"start: more than {ahead} days after the list is issued; add the entry to a list "
-            "that is issued later"
+            f"start: more than {quantity(ahead, 'day')} after the list is issued; add the entry to "
+            "a list that is issued later"
         )
     return None
 

@@ -126,7 +126,7 @@ def test_ends_are_shown_in_local_time_and_a_list_that_is_over_gets_a_note(
 
     assert ": 1 entry for" in one
     end = f"{year + 1}-06-30 00:00"
-    assert f"its entries end from {end} to {end} (Europe/Brussels)" in one
+    assert f"its entries end {end} (Europe/Brussels)" in one
     assert "note: there is no entry: a box takes this" not in one
     assert "note: there is no entry: a box takes this as a permit list only if" in none
     assert "note: every entry has ended: a box takes this as a permit list only if" in over

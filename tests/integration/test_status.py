@@ -38,7 +38,7 @@ def test_the_view_shows_state_cameras_broker_clock_and_closed_epochs() -> None:
 
     assert "street · box-1 · 1.0" in text
     assert "online" in text
-    assert "sends frames; 40 received, 0 corrupt, connected 1 times" in text
+    assert "sends frames; 40 received, 0 corrupt, connected 1 time" in text
     assert "synchronised, error at most 0.010 s" in text
     assert "10 read, 0 ambiguous, 0 unreadable" in text
     assert "cpu-thermal 55 °C" in text

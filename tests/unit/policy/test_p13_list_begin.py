@@ -12,6 +12,7 @@ import pytest
 
 from edge.domain.lists import ListEntry
 from edge.errors import ConfigError
+from edge.formats.plurals import quantity
 from edge.policy.bundles import open_bundle, parse_bundle
 from edge.policy.lists import read_list_file
 from tests.support import plate_lists
@@ -63,7 +64,7 @@ def test_p13_entries_that_follow_each_other_make_no_list_permanent(
 
     assert opened(parties, *soon, max_entry_days=max_entry_days) == soon
     said = refusal(parties, first, second, *later, max_entry_days=max_entry_days)
-    assert f".start: more than {ahead} days after the list is issued" in said
+    assert f".start: more than {quantity(ahead, 'day')} after the list is issued" in said
 
 
 @pytest.mark.parametrize(
