@@ -183,7 +183,7 @@ class Receiver:
         try:
             hit = parse_hit(payload)
         except HitError as error:
-            return ReceivedMessage(Fate.REFUSED, None, error.message)
+            return ReceivedMessage(Fate.REFUSED, None, f"{self._on(topic)}: {error.message}")
         if hit.authority != self._keys.authority:
             return ReceivedMessage(Fate.FOR_OTHERS, hit)
         box = self._boxes.get((hit.site, hit.box))
@@ -197,6 +197,13 @@ class Receiver:
         if later:
             return self._set_aside(hit, topic, payload, later)
         return hit
+
+    def _on(self, topic: str) -> str:
+        """Whose topic it is. A name that no key file has is not quoted: it may be anything."""
+        name = topics.parse(topic)
+        if name is None or (name.site, name.box) not in self._boxes:
+            return "on a topic of no known box"
+        return f"on the topic of box {name.box} of site {name.site}"
 
     def too_early(self, _hit: Hit) -> str:
         """Why a hit must wait for a later time; empty: it need not. Here none ever must."""

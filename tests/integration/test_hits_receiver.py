@@ -76,6 +76,18 @@ def test_p10_a_hit_that_was_deleted_long_ago_is_refused(parties: Parties, store:
     assert (store.hits(), store.aside()) == ((), ())
 
 
+def test_p8_garbage_names_the_box_on_whose_topic_it_came_and_quotes_nothing_else(
+    parties: Parties, store: HitStore
+) -> None:
+    by = receiver(parties, store)
+    told = by.take(topic_of(parties.hit()), b"1-ABC-234").why
+    assert told.startswith(f"on the topic of box box-1 of site {SITE}: ")
+    for topic in (f"anpr/{SITE}/1abc234/cam-1/hit", "anpr/1ABC234", ""):
+        told += by.take(topic, b"1-ABC-234").why
+        assert "on a topic of no known box: " in told
+    assert "abc" not in told.lower()
+
+
 def test_another_hit_with_a_known_id_is_quarantined_and_gets_no_receipt(
     parties: Parties, store: HitStore
 ) -> None:
