@@ -12,7 +12,7 @@ import pytest
 from edge.adapters.cameras.video_writer import CODECS, MaskedRecording, nominal_rate
 from edge.domain.imaging import Box, Pixels
 from edge.domain.reveal import RevealLevel
-from edge.errors import RedactionError
+from edge.errors import EdgeError, OutboxError, RedactionError
 from edge.privacy.redaction import RedactedImage, mask_all, preview_of_regular_file
 
 
@@ -137,9 +137,14 @@ def test_a_recording_without_a_picture_is_not_written(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("path", "reason"),
-    [("masked.avi", r"use one of \.mp4"), ("missing/masked.mp4", "cannot be written")],
+    ("path", "error", "reason"),
+    [
+        ("masked.avi", RedactionError, r"use one of \.mp4"),
+        ("missing/masked.mp4", OutboxError, "cannot be written"),
+    ],
 )
-def test_an_unwritable_path_is_refused_at_once(tmp_path: Path, path: str, reason: str) -> None:
-    with pytest.raises(RedactionError, match=reason):
+def test_an_unwritable_path_is_refused_at_once(
+    tmp_path: Path, path: str, error: type[EdgeError], reason: str
+) -> None:
+    with pytest.raises(error, match=reason):
         MaskedRecording(tmp_path / path, Fraction(25))
