@@ -51,11 +51,11 @@ class VersionChange(StrictMessage, Grown):
         why: why the box goes back; empty before.
         by_hand: whether a person asked to go back.
         stopped: True if somebody has stopped the service, so that it is not started again.
-        started: True once the updater has started the service; None before it stops it again.
-            If the service is stopped while this is True, a person has stopped it.
+        started_in: the boot (`boot_id`) in which the updater has started the service; None before
+            it stops it again. If the service is stopped later in that boot, a person has done it.
     """
 
-    added: ClassVar[frozenset[str]] = frozenset({"stopped", "started"})
+    added: ClassVar[frozenset[str]] = frozenset({"stopped", "started_in"})
 
     kind: Kind
     before: VersionText | None
@@ -66,7 +66,7 @@ class VersionChange(StrictMessage, Grown):
     why: str = ""
     by_hand: bool = False
     stopped: bool | None = None
-    started: bool | None = None
+    started_in: str | None = Field(default=None, max_length=60)
 
     @property
     def name(self) -> str:

@@ -25,6 +25,17 @@ _VERSION: Final = re.compile(r'^edge_anpr_build_info\{[^}]*version="([^"]{1,60})
 _STATE: Final = re.compile(r'^edge_anpr_state\{state="([a-z]+)"\} 1\.0$', re.MULTILINE)
 
 
+_BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
+
+
+def boot_id() -> str | None:
+    """Linux's name of the time since the machine was started (`random(4)`); None without it."""
+    try:
+        return _BOOT_ID.read_text("ascii").strip() or None
+    except (OSError, ValueError):
+        return None
+
+
 class BoxService(Protocol):
     """The service of the box."""
 

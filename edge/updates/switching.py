@@ -31,7 +31,7 @@ from edge.updates.journal import (
     save_journal,
     tell_box,
 )
-from edge.updates.ports import BoxService, HealthProbe
+from edge.updates.ports import BoxService, HealthProbe, boot_id
 from edge.updates.problems import UpdateError, UpdateStateError
 from edge.updates.slots import PROVEN, Slot
 from edge.updates.state_copy import copy_state, drop_copy, put_back, require_room
@@ -159,7 +159,9 @@ class VersionChanger:
         change = load_journal(self._work).change
         if change is None:
             return None
-        if change.started and self._service.is_stopped():
+        # After a power cut it does not run either, though nobody stopped it.
+        same_boot = change.started_in is not None and change.started_in == boot_id()
+        if same_boot and self._service.is_stopped():
             returning = {"phase": "returning", "why": change.why or STOPPED, "stopped": True}
             change = change.model_copy(update=returning)
         elif change.phase == "trial" and self._slots[change.kind].current() != change.after:
@@ -176,7 +178,7 @@ class VersionChanger:
             change, healthy = self._tried(change)
             if healthy:
                 return self._accepted(change)
-        return self._returned(self._noted(change.model_copy(update={"started": None})))
+        return self._returned(self._noted(change.model_copy(update={"started_in": None})))
 
     def _stopped(self, change: VersionChange) -> VersionChange:
         """Stop the box and copy its state.
@@ -203,7 +205,7 @@ class VersionChanger:
             EdgeError: the switch failed, as on a full disk; the version before was started again.
         """
         tries, slot = change.tries + 1, self._slots[change.kind]
-        change = change.model_copy(update={"tries": tries, "started": None})
+        change = change.model_copy(update={"tries": tries, "started_in": None})
         if tries > MOST_TRIES:
             why = f"the machine or the updater stopped {MOST_TRIES} times during the trial"
             return change.model_copy(update={"phase": "returning", "why": why}), False
@@ -278,9 +280,9 @@ class VersionChanger:
             self._started(change)
 
     def _started(self, change: VersionChange) -> VersionChange:
-        """Start the service, and note it: if it is stopped from now on, a person has done it."""
+        """Start the service, and note it: if it is stopped later in this boot, a person did it."""
         self._service.start()
-        return self._noted(change.model_copy(update={"started": True}))
+        return self._noted(change.model_copy(update={"started_in": boot_id()}))
 
     # --- the journal --------------------------------------------------------------------------
 

@@ -118,6 +118,30 @@ def test_p17_a_box_that_somebody_stops_after_its_updater_was_killed_is_not_start
     assert box.changer().change("release", NEW).outcome == "installed"
 
 
+def test_after_a_power_cut_during_a_trial_the_trial_goes_on(box: UpdatedBox) -> None:
+    """The service does not run then, but nobody has stopped it."""
+    heard: list[object] = []
+
+    def killed_later(health: HealthHeard | None) -> HealthHeard | None:
+        heard.append(health)
+        if len(heard) == 3:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return health
+
+    assert killed_at(10**9, partial(box.changer(killed_later).change, "release", NEW), box.base)
+    box.service.stop()
+    journal = load_journal(box.work)
+    assert journal.change is not None
+    other_boot = journal.change.model_copy(update={"started_in": "another boot"})
+    save_journal(box.work, journal.model_copy(update={"change": other_boot}))
+
+    ended = box.changer().resume()
+
+    assert ended is not None
+    assert ended.outcome == "installed"
+    assert (box.current, box.service.version) == (NEW, NEW)
+
+
 def test_p17_a_box_that_somebody_stops_while_it_cannot_go_back_is_not_started_again(
     box: UpdatedBox,
 ) -> None:
