@@ -74,7 +74,7 @@ def last_days(room: Counter) -> list[date]:
     return [one.last_day for one in holds if one.hit_id == room.hit.hit_id]
 
 
-@pytest.mark.parametrize("again", [OBJECTION, RECTIFICATION])
+@pytest.mark.parametrize("again", [OBJECTION, RECTIFICATION, RequestKind.ERASURE])
 @pytest.mark.parametrize("days", [0, 61])
 def test_p10_a_clerk_alone_holds_a_case_once(small: Counter, again: RequestKind, days: int) -> None:
     small.through(OFFICER, CONFIRMED)
@@ -93,6 +93,7 @@ def test_p10_a_clerk_alone_holds_a_case_once(small: Counter, again: RequestKind,
         files = {small.hit.hit_id: ()}
         told = answer_text(answer, "police-zone", (), files, {}, files)
         assert (catalogue("en")["answer.linked"] in told) == (days == 0), "no false promise"
+        assert "Another officer judges" not in told
     assert last_days(small) == held
 
 
