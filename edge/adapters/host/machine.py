@@ -96,13 +96,14 @@ def open_standard_streams() -> None:
     """Open the null device in place of each standard stream that is closed.
 
     Otherwise the next file gets the number of the stream, and what libraries print there would be
-    written into it.
+    written into it; in programs that this one starts too.
     """
     for number, name in enumerate(("stdin", "stdout", "stderr")):
         try:
             os.fstat(number)
         except OSError:
             os.open(os.devnull, os.O_RDWR)  # gets the lowest number that is free
+            os.set_inheritable(number, True)  # noqa: FBT003 - takes no keywords
             mode = "r" if number == 0 else "w"
             setattr(sys, name, os.fdopen(number, mode, encoding="utf-8", closefd=False))
 

@@ -109,8 +109,12 @@ def test_p8_a_crash_leaves_no_core_dump() -> None:
 
 CLOSED = """\
 import os
+import subprocess
+import sys
 import edge.cli
 from edge.errors import ConfigError
+
+CHILD = "import os, sys; kept = open(sys.argv[1], 'ab'); os.write(1, b'x'); os.write(2, b'x')"
 
 @edge.cli.app.command()
 def boom(file: str) -> None:
@@ -118,6 +122,7 @@ def boom(file: str) -> None:
         for stream in (1, 2):
             os.write(stream, b"what a library prints")
         kept.write(b"kept")
+    subprocess.run([sys.executable, "-c", CHILD, file], check=True)
     print("an answer")
     raise ConfigError("refused")
 
