@@ -92,6 +92,9 @@ class _UnwantedError(Exception):
         self.column = column
 
 
+_NO_TAGS: Final = "tags (!) are not read; quote the text or leave the tag out"
+
+
 class _Strict(Composer):
     """Composes nodes; refuses anchors, aliases, tags and deep nesting."""
 
@@ -102,7 +105,7 @@ class _Strict(Composer):
         if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None) is not None:
             self._refuse(event, "anchors (&) and aliases (*) are not read; write the value out")
         if getattr(event, "tag", None) is not None:
-            self._refuse(event, "tags (!) are not read; quote the text or leave the tag out")
+            self._refuse(event, _NO_TAGS)
         if self.depth >= MAX_DEPTH:
             self._refuse(event, f"nested more than {MAX_DEPTH} deep; is it the right file?")
         self.depth += 1
@@ -175,21 +178,25 @@ _ODD_INDENT: Final = re.compile(r"^[ \t]*([^\S \t\r\n])", re.MULTILINE)
 
 
 def _explained(error: yaml.MarkedYAMLError, text: str, file: Path) -> Problem:
-    """What is wrong and its cure; the text of the file is never repeated."""
-    odd = _ODD_INDENT.search(text)
-    if odd is not None:
-        code = code_point(odd[1])
-        line = text.count("\n", 0, odd.start(1)) + 1
-        message = f"not YAML: begins with a space of another kind ({code}); use ordinary spaces"
-        return Problem(file, line, 1, (), message)
+    """What is wrong and its cure; of the file's text at most one character is repeated."""
     said = error.problem or ""
     mark = error.problem_mark or error.context_mark
     if any(part in said for part in _BEGINS):
         mark = error.context_mark or mark
     line, column = (mark.line + 1, mark.column + 1) if mark is not None else (1, 1)
+    # One behind the error is not its cause: it may be part of a text.
+    until_error = "\n".join(text.split("\n")[:line])
+    odd = [*_ODD_INDENT.finditer(until_error)]
+    if odd:
+        code = code_point(odd[-1][1])
+        line = text.count("\n", 0, odd[-1].start(1)) + 1
+        message = f"not YAML: begins with a space of another kind ({code}); use ordinary spaces"
+        return Problem(file, line, 1, (), message)
     if "single document" in (error.context or ""):
         message = "a second document begins here (---); one file holds one"
         return Problem(file, line, column, (), message)
+    if "tag handle" in said:  # PyYAML quotes it, and it may begin a password
+        return Problem(file, line, column, (), _NO_TAGS)
     cures = (cure for part, cure in _CURES if part in said)
     message = f"not YAML: {said}; {next(cures, 'correct it')}"
     return Problem(file, line, column, (), message)

@@ -90,6 +90,7 @@ def test_without_libyaml_the_same_is_read(monkeypatch: pytest.MonkeyPatch) -> No
     [
         ("a:\n\tb: 1\n", 2, "indent with spaces, not with tabs"),
         ("a:\n  b: 1\n\xa0\xa0c: 2\n  d: 3\n", 3, "(U+00A0 NO-BREAK SPACE); use ordinary spaces"),
+        ("a: [1}\nb: |\n  c\n\xa0d\n", 1, "check the commas, and close the bracket"),
         ("a:\n  port:8883\n  tls: {}\n", 3, "write a space behind each colon above"),
         ("a:\n  b: 1\n  port:8883\n  tls: {}\n", 3, "with a space behind the colon"),
         ("a:\n  b: 1\n   c: 2\n", 3, "indent as above"),
@@ -108,3 +109,10 @@ def test_a_common_slip_is_named_at_its_line_with_its_cure(text: str, line: int, 
 
     assert refused.value.message.startswith(f"site.yaml:{line}:")
     assert cure in refused.value.message
+
+
+def test_p8_a_password_that_looks_like_a_tag_is_not_quoted() -> None:
+    with pytest.raises(ConfigError) as refused:
+        read_tree("password: !hunter!2\n", Path("site.yaml"))
+
+    assert "hunter" not in refused.value.message
