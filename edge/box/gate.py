@@ -112,9 +112,8 @@ def _admitted(site: SiteFolder, opened: OpenedSources, *, steady: bool = True) -
     watch = ClockWatch(SystemClock())
     conditions: list[Condition] = [suspended]
     if steady and opened.live:
-        conditions.append(
-            watch
-        )  # before the gate: what a wrong clock made overdue is not the cause
+        # Before the gate: what a wrong clock made overdue is not the cause.
+        conditions.append(watch)
     conditions += [gate, state]
     _require_open(conditions, clock)
     keys = load_own_keys(site.box)
