@@ -21,7 +21,7 @@ from edge.updates.problems import UpdateError, UpdateStateError
 from edge.updates.state_copy import COPY, NEWER, copy_state
 from edge.updates.switching import MOST_TRIES
 from tests.support.disks import small_tmpfs
-from tests.support.update_box import NEW, OLD, UpdatedBox, killed_at
+from tests.support.update_box import NEW, OLD, UpdatedBox, kill_in_trial, killed_at
 from tests.unit.adapters.state.test_p17_suspension_store import SUSPEND
 from tests.unit.policy.test_p17_suspension import TERMS
 
@@ -98,15 +98,7 @@ def test_p17_a_box_that_somebody_stops_during_a_trial_is_not_started_again(
 def test_p17_a_box_that_somebody_stops_after_its_updater_was_killed_is_not_started_again(
     box: UpdatedBox,
 ) -> None:
-    heard: list[object] = []
-
-    def killed_later(health: HealthHeard | None) -> HealthHeard | None:
-        heard.append(health)
-        if len(heard) == 3:  # the first is from before the trial
-            os.kill(os.getpid(), signal.SIGKILL)
-        return health
-
-    assert killed_at(10**9, partial(box.changer(killed_later).change, "release", NEW), box.base)
+    kill_in_trial(box)
     assert (box.current, box.service.version) == (NEW, NEW)
     box.service.stop()
     ended = box.changer().resume()
@@ -120,15 +112,7 @@ def test_p17_a_box_that_somebody_stops_after_its_updater_was_killed_is_not_start
 
 def test_after_a_power_cut_during_a_trial_the_trial_goes_on(box: UpdatedBox) -> None:
     """The service does not run then, but nobody has stopped it."""
-    heard: list[object] = []
-
-    def killed_later(health: HealthHeard | None) -> HealthHeard | None:
-        heard.append(health)
-        if len(heard) == 3:
-            os.kill(os.getpid(), signal.SIGKILL)
-        return health
-
-    assert killed_at(10**9, partial(box.changer(killed_later).change, "release", NEW), box.base)
+    kill_in_trial(box)
     box.service.stop()
     journal = load_journal(box.work)
     assert journal.change is not None

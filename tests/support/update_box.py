@@ -14,6 +14,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 from edge.adapters.state.outbox_file import FILE_NAME, create_outbox
@@ -199,3 +200,16 @@ def killed_at(step: int, act: Callable[[], object], below: Path) -> bool:
         act()
     finally:
         os._exit(0)
+
+
+def kill_in_trial(box: UpdatedBox) -> None:
+    """Kill the updater of a box after it has started the new version."""
+    heard: list[object] = []
+
+    def killed_later(health: HealthHeard | None) -> HealthHeard | None:
+        heard.append(health)
+        if len(heard) == 3:  # the first is from before the trial
+            os.kill(os.getpid(), signal.SIGKILL)
+        return health
+
+    assert killed_at(10**9, partial(box.changer(killed_later).change, "release", NEW), box.base)
