@@ -187,7 +187,7 @@ def _disk_full(error: BaseException | None) -> OutboxError | None:
 
     What commands write to by name has its own error; standard output has no name here.
     """
-    from edge.adapters.state.state_folder import disk_full
+    from edge.formats.atomic_files import disk_full
 
     if not isinstance(error, OSError):
         return None

@@ -53,7 +53,8 @@ def make(
     Example: edge-anpr notice make config/school-street --out public
     """
     from edge.adapters.state.policy_state import DpiaFile
-    from edge.adapters.state.state_folder import disk_full, replace_file
+    from edge.adapters.state.state_folder import replace_file
+    from edge.formats.atomic_files import disk_full
     from edge.policy.checklist import unready
     from edge.policy.notice.publication import PAGE_FILE, publication
 

@@ -24,9 +24,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from edge.adapters.state.state_folder import disk_full
 from edge.errors import KeyFileError
-from edge.formats.atomic_files import create_file, remove_strays, write_file
+from edge.formats.atomic_files import create_file, disk_full, remove_strays, write_file
 from edge.formats.enrolment import is_due
 from edge.privacy.protected_keys import CODE, Passphrase
 

@@ -8,10 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from edge.adapters.state.state_folder import disk_full
 from edge.errors import KeyFileError
 from edge.fleet.folder import FleetFolder
-from edge.formats.atomic_files import create_file
+from edge.formats.atomic_files import create_file, disk_full
 
 _KEY_NAME: Final = "codes.key"
 _KEY_BYTES: Final = 32

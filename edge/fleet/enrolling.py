@@ -12,20 +12,14 @@ from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from edge.adapters.state.state_folder import (
-    disk_full,
-    exclusive,
-    new_file,
-    private_folder,
-    storage_error,
-)
+from edge.adapters.state.state_folder import exclusive, new_file, private_folder, storage_error
 from edge.errors import ConfigError, KeyFileError
 from edge.fleet.certificates import CertificateAuthority, RevokedCertificate, pair_bytes
 from edge.fleet.codes import CodeDigests
 from edge.fleet.folder import LARGEST_FILE, FleetFolder
 from edge.fleet.inventory import Inventory, read_inventory
 from edge.fleet.register import FleetRegister, IssuedCertificate, RevokedSerial
-from edge.formats.atomic_files import write_file
+from edge.formats.atomic_files import disk_full, write_file
 from edge.formats.enrolment import (
     SECRET_BYTES,
     EnrolmentRequest,

@@ -16,13 +16,13 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final
 
-from edge.adapters.state.state_folder import disk_full, written_once
+from edge.adapters.state.state_folder import written_once
 from edge.errors import ConfigError, KeyFileError, UsageError
 from edge.fleet.certificates import CertificateAuthority
 from edge.fleet.codes import CodeDigests
 from edge.fleet.folder import CONFIG_FILE, INVENTORY_FILES, SERVER_NAME, FleetFolder
 from edge.fleet.register import FleetRegister
-from edge.formats.atomic_files import sync_folder
+from edge.formats.atomic_files import disk_full, sync_folder
 from edge.formats.enrolment import CA_FILE, IDENTITY_FILE, ca_digest
 from edge.formats.identifiers import is_id
 from edge.policy.skeleton import CAMERA, DPIA_FILE, dpia_skeleton

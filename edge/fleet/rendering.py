@@ -13,17 +13,12 @@ from pathlib import Path
 from typing import Final
 
 from edge.adapters.broker.topics import ROOT, BoxTopics
-from edge.adapters.state.state_folder import (
-    disk_full,
-    locked_folder,
-    storage_error,
-    temporary_folder,
-)
+from edge.adapters.state.state_folder import locked_folder, storage_error, temporary_folder
 from edge.errors import ConfigError, EdgeError, OutboxError, PolicyError
 from edge.fleet.folder import LARGEST_FILE, FleetFolder
 from edge.fleet.inventory import Inventory, InventoryBox
 from edge.fleet.templates import Template, read_template
-from edge.formats.atomic_files import remove_strays, write_file
+from edge.formats.atomic_files import disk_full, remove_strays, write_file
 from edge.formats.enrolment import CA_FILE, IDENTITY_FILE
 from edge.formats.problems import MistakesError, Problem, refuse
 from edge.formats.yaml_document import Document, read_bytes, read_document

@@ -25,15 +25,20 @@ from edge.errors import OutboxError
 _STRAY: Final = re.compile(r"new|[0-9a-f]{8}")
 """The last part of a temporary name."""
 
-DISK_FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+
+def disk_full(path: Path, error: OSError) -> OutboxError | None:
+    """The error `E_DISK_FULL` if a system error says that there is no room; else None."""
+    if error.errno not in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
+        return None
+    return OutboxError(f"{path}: {error.strerror}; free disk space", code="E_DISK_FULL")
 
 
 def unwritable(file: Path, error: OSError) -> OutboxError:
     """The error of one line for a file that a user named and that cannot be written."""
     reason = error.strerror or type(error).__name__
-    if error.errno in DISK_FULL:
-        return OutboxError(f"{file}: {reason}; free disk space", code="E_DISK_FULL")
-    return OutboxError(f"{file}: cannot be written ({reason}); check path and permissions")
+    return disk_full(file, error) or OutboxError(
+        f"{file}: cannot be written ({reason}); check path and permissions"
+    )
 
 
 def write_file(file: Path, content: bytes, *, mode: int = 0o600, sole_writer: bool = False) -> None:

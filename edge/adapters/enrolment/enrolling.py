@@ -26,9 +26,8 @@ from edge.adapters.enrolment.identity import BoxIdentity
 from edge.adapters.state.key_files import public_files
 from edge.adapters.state.key_making import new_box_keys
 from edge.adapters.state.key_sealing import key_password, seal_folder
-from edge.adapters.state.state_folder import disk_full
 from edge.errors import ConfigError, KeyFileError
-from edge.formats.atomic_files import write_file
+from edge.formats.atomic_files import disk_full, write_file
 from edge.formats.enrolment import OneTimeCode, RequestError, fingerprint
 from edge.formats.identifiers import is_id
 from edge.formats.yaml_document import parse_document, read_document

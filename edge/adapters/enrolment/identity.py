@@ -24,9 +24,8 @@ from pydantic import Field, ValidationError
 
 from edge.adapters.state.key_files import load_box_keys
 from edge.adapters.state.key_sealing import key_password
-from edge.adapters.state.state_folder import disk_full
 from edge.errors import KeyFileError
-from edge.formats.atomic_files import write_file
+from edge.formats.atomic_files import disk_full, write_file
 from edge.formats.enrolment import CA_FILE, IDENTITY_FILE, RequestError, box_name, request_of
 from edge.formats.identifiers import Base64, Id
 from edge.formats.strict import Strict

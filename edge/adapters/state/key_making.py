@@ -28,9 +28,9 @@ from edge.adapters.state.key_files import (
     read_private,
 )
 from edge.adapters.state.key_sealing import folder_secret
-from edge.adapters.state.state_folder import disk_full, locked_folder
+from edge.adapters.state.state_folder import locked_folder
 from edge.errors import KeyFileError
-from edge.formats.atomic_files import create_file, remove_strays, sync_folder, write_file
+from edge.formats.atomic_files import create_file, disk_full, remove_strays, sync_folder, write_file
 from edge.formats.signing import SigningKey
 from edge.privacy.key_formats import (
     PRIVATE_ENDING,

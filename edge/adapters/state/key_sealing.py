@@ -14,9 +14,8 @@ from pydantic import Field, ValidationError
 
 from edge.adapters.host.system import random_bytes
 from edge.adapters.host.tpm import has_tpm, seal, unseal
-from edge.adapters.state.state_folder import disk_full
 from edge.errors import KeyFileError
-from edge.formats.atomic_files import create_file
+from edge.formats.atomic_files import create_file, disk_full
 from edge.formats.identifiers import Base64
 from edge.formats.strict import Strict
 from edge.privacy.sealed_keys import SECRET_BYTES

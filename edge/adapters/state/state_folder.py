@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from edge.errors import ConfigError, OutboxError
-from edge.formats.atomic_files import DISK_FULL, create_file, write_file
+from edge.formats.atomic_files import create_file, disk_full, write_file
 from edge.formats.regular_files import open_regular_file
 
 # Wide enough for any pid; rewritten in place, so that it works on a full disk.
@@ -228,13 +228,6 @@ def written_once(file: Path, text: str) -> bool:
             f"{file}: {error.strerror}; name a folder that can be written"
         ) from None
     return True
-
-
-def disk_full(path: Path, error: OSError) -> OutboxError | None:
-    """The error `E_DISK_FULL` if a system error says that there is no room; else None."""
-    if error.errno not in DISK_FULL:
-        return None
-    return OutboxError(f"{path}: {error.strerror}; free disk space", code="E_DISK_FULL")
 
 
 def storage_error(path: Path, error: OSError) -> OutboxError:
